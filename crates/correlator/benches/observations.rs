@@ -1,0 +1,2 @@
+//! How many observations a second one core takes.
+fn main() {}

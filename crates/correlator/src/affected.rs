@@ -1,0 +1,270 @@
+//! What fails because of an incident, how far it reaches, and how urgent that makes it, with the
+//! sentence that says why.
+
+use crate::Correlator;
+use crate::reach::Thing;
+use crate::state::{AlarmKey, Cause, Incident, IncidentIx};
+use model::inventory::{Criticality, DeviceIx, Element};
+use model::{Affected, Condition, Priority, Scope, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Correlator {
+    /// Weighs an incident: affected, scope, computed priority, and why.
+    pub(crate) fn weigh(&mut self, ix: IncidentIx) {
+        let i = &self.state.incidents[&ix];
+        let down = self.down_of(i);
+        let (affected, urgency, most, whole_sites) = self.affected_by(i, &down);
+        let massive = whole_sites.len() >= 3
+            || whole_sites.iter().any(|s| self.active_devices(*s).count() >= 2);
+        let scope = match affected.devices.len() {
+            _ if massive => Scope::Masif,
+            0 | 1 => Scope::Lokal,
+            _ => Scope::Situs,
+        };
+        let what = self.what_fails(i, !down.is_empty());
+        let (computed, why) =
+            self.priority_of(i, &down, scope, urgency, most.as_deref(), &affected);
+        let condition = self.condition_of(i);
+        let since =
+            i.members.iter().filter_map(|k| self.state.alarms.get(k)).map(|a| a.onset).min();
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        i.since = since.map_or(i.since, |s| s.min(i.since));
+        i.outage = !down.is_empty();
+        i.affected = affected;
+        i.scope = scope;
+        i.computed = computed;
+        i.condition = condition;
+        i.what = what;
+        i.why = why;
+    }
+
+    /// The unreachable devices that an incident explains.
+    fn down_of(&self, i: &Incident) -> BTreeSet<u32> {
+        let devices = i
+            .members
+            .iter()
+            .filter(|k| self.is_reach(**k))
+            .filter_map(|k| self.reach.device_of(self.target_of_alarm(*k)));
+        devices.map(|d| d.0).collect()
+    }
+
+    fn active_devices(&self, site: u32) -> impl Iterator<Item = DeviceIx> + '_ {
+        self.inventory.sites[site as usize].devices.iter().copied()
+    }
+
+    #[allow(clippy::type_complexity, reason = "four answers of one walk, used in one place")]
+    fn affected_by(
+        &self,
+        i: &Incident,
+        down: &BTreeSet<u32>,
+    ) -> (Affected, Criticality, Option<Arc<str>>, BTreeSet<u32>) {
+        let mut devices = down.clone();
+        if let Cause::Device(t) = i.cause
+            && let Some(d) = self.reach.device_of(t)
+        {
+            devices.insert(d.0);
+        }
+        let mut sites = BTreeSet::new();
+        let mut services = BTreeSet::new();
+        let mut most: (Criticality, Option<&Arc<str>>) = (Criticality::Normal, None);
+        for &d in &devices {
+            let device = &self.inventory.devices[d as usize];
+            sites.extend(device.site.map(|s| s.0));
+            services.extend(self.inventory.services_of(Element::Device(DeviceIx(d))));
+            if device.criticality > most.0 {
+                most = (device.criticality, Some(&device.id));
+            }
+        }
+        for id in &i.root {
+            if let Some(l) = self.inventory.link(id) {
+                services.extend(self.inventory.services_of(Element::Link(l)));
+            }
+        }
+        let broken: Vec<u32> = services
+            .into_iter()
+            .filter(|s| !self.inventory.services[*s as usize].needs.met(&|e| self.reach.works(e)))
+            .collect();
+        for &s in &broken {
+            let service = &self.inventory.services[s as usize];
+            if service.criticality > most.0 {
+                most = (service.criticality, Some(&service.id));
+            }
+        }
+        let whole: BTreeSet<u32> = sites
+            .iter()
+            .copied()
+            .filter(|s| self.active_devices(*s).all(|d| self.reach.devices[d.0 as usize].down()))
+            .collect();
+        let affected = Affected {
+            devices: sorted(devices.iter().map(|d| self.inventory.devices[*d as usize].id.clone())),
+            sites: sorted(sites.iter().map(|s| self.inventory.sites[*s as usize].id.clone())),
+            services: sorted(
+                broken.iter().map(|s| self.inventory.services[*s as usize].id.clone()),
+            ),
+            users: whole.iter().map(|s| self.inventory.sites[*s as usize].users).sum(),
+        };
+        (affected, most.0, most.1.cloned(), whole)
+    }
+
+    fn priority_of(
+        &self,
+        i: &Incident,
+        down: &BTreeSet<u32>,
+        scope: Scope,
+        urgency: Criticality,
+        most: Option<&str>,
+        affected: &Affected,
+    ) -> (Priority, String) {
+        let severity = self.worst_severity(i);
+        if let (Cause::Other(_), true) =
+            (i.cause, i.members.iter().all(|k| matches!(k, AlarmKey::Signal(_))))
+        {
+            let severity = severity.unwrap_or(Severity::Average);
+            let p = self.settings.priority.of_severity(severity);
+            return (
+                p,
+                format!(
+                    "{p}, for a signal of severity {} about something the inventory does not know",
+                    severity_word(severity)
+                ),
+            );
+        }
+        let table = self.settings.priority.of(scope, urgency);
+        let urgency_of = match most {
+            Some(id) => format!("{} (most critical: {id})", criticality_word(urgency)),
+            None => criticality_word(urgency).to_owned(),
+        };
+        let why = format!(
+            "{scope} × {urgency_of} = {table}: {} device(s), {} site(s), {} service(s), {} user(s)",
+            affected.devices.len(),
+            affected.sites.len(),
+            affected.services.len(),
+            affected.users
+        );
+        if !down.is_empty() {
+            return (table, why);
+        }
+        // Nothing is unreachable: how bad it can be is limited by how we know of it.
+        let only_signals = i.members.iter().all(|k| matches!(k, AlarmKey::Signal(_)));
+        match severity {
+            Some(Severity::Info) if only_signals => {
+                (Priority::P4, format!("{why}; a signal of severity info alone is P4"))
+            }
+            Some(Severity::Warning) if only_signals => (
+                table.max(Priority::P3),
+                format!("{why}; a signal of severity warning alone is at most P3"),
+            ),
+            _ if self.only_agents(i) => {
+                (table.max(Priority::P3), format!("{why}; it answers otherwise, so at most P3"))
+            }
+            _ if matches!(i.cause, Cause::Link(_)) && affected.services.is_empty() => (
+                table.max(Priority::P3),
+                format!("{why}; both ends answer: redundancy is lost, at most P3"),
+            ),
+            _ => (table, why),
+        }
+    }
+
+    /// Whether all it has is silence of checks while the device answers others.
+    fn only_agents(&self, i: &Incident) -> bool {
+        i.members.iter().all(|k| match k {
+            AlarmKey::Silent(ix) => matches!(
+                self.reach.things[self.state.checks[*ix as usize].target as usize],
+                Thing::Device(_)
+            ),
+            _ => false,
+        })
+    }
+
+    fn worst_severity(&self, i: &Incident) -> Option<Severity> {
+        let signals = i.members.iter().filter_map(|k| match k {
+            AlarmKey::Signal(ix) => self.state.signals.get(ix),
+            _ => None,
+        });
+        signals.map(|s| s.severity.unwrap_or(Severity::Average)).max()
+    }
+
+    fn condition_of(&self, i: &Incident) -> Condition {
+        let Cause::Device(t) = i.cause else { return Condition::Failing };
+        let Some(d) = self.reach.device_of(t) else { return Condition::Failing };
+        let view = &self.reach.devices[d.0 as usize];
+        let explained_elsewhere =
+            view.down() && !view.silent.iter().any(|ix| i.members.contains(&AlarmKey::Silent(*ix)));
+        if explained_elsewhere { Condition::Masked } else { Condition::Failing }
+    }
+
+    /// What fails, in one sentence.
+    fn what_fails(&self, i: &Incident, unreachable: bool) -> String {
+        let root = i.root.join(" or ");
+        if unreachable {
+            return format!("{root} does not answer, {}", self.seen_by(i));
+        }
+        let mut parts: BTreeMap<String, ()> = BTreeMap::new();
+        for key in &i.members {
+            let (target, check) = self.name_of(*key);
+            let part = match key {
+                AlarmKey::Signal(ix) => self
+                    .state
+                    .signals
+                    .get(ix)
+                    .map_or_else(String::new, |s| format!("{} says: {}", s.source, s.summary)),
+                AlarmKey::Level(..) => format!("{check} of {target} is beyond its level"),
+                AlarmKey::Silent(_) if matches!(i.cause, Cause::Link(_)) => {
+                    format!("link {root} is down, seen at {target}")
+                }
+                AlarmKey::Silent(_) if self.inventory.device(&target).is_none() => {
+                    format!("port {target} is down")
+                }
+                AlarmKey::Silent(_) => format!("{target} does not answer {check}"),
+            };
+            parts.insert(part, ());
+        }
+        parts.into_keys().take(5).collect::<Vec<_>>().join("; ")
+    }
+
+    /// By which checks of which probes it was seen.
+    pub(crate) fn seen_by(&self, i: &Incident) -> String {
+        let mut seen = BTreeSet::new();
+        for key in &i.members {
+            match key {
+                AlarmKey::Silent(ix) | AlarmKey::Level(ix, _) => {
+                    let c = &self.state.checks[*ix as usize];
+                    seen.insert(format!(
+                        "{} from {}",
+                        self.state.check_names.name(u32::from(c.name)),
+                        self.state.probes.name(u32::from(c.probe))
+                    ));
+                }
+                AlarmKey::Signal(ix) => {
+                    seen.extend(self.state.signals.get(ix).map(|s| s.source.to_string()));
+                }
+            }
+        }
+        format!("seen by {}", seen.into_iter().take(5).collect::<Vec<_>>().join(", "))
+    }
+}
+
+fn sorted(ids: impl Iterator<Item = Arc<str>>) -> Vec<Arc<str>> {
+    let mut ids: Vec<Arc<str>> = ids.collect();
+    ids.sort();
+    ids
+}
+
+pub(crate) fn severity_word(s: Severity) -> &'static str {
+    match s {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Average => "average",
+        Severity::High => "high",
+        Severity::Disaster => "disaster",
+    }
+}
+
+fn criticality_word(c: Criticality) -> &'static str {
+    match c {
+        Criticality::Normal => "normal",
+        Criticality::Important => "important",
+        Criticality::Vital => "vital",
+    }
+}

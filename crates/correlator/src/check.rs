@@ -1,0 +1,668 @@
+//! The state machine of one check: good, suspect, confirmed, clearing; and what it cannot know.
+//!
+//! Silence is confirmed when n of the last m samples are silent, and over after a few good ones in a
+//! row. A port that *says* it is down needs one re-read. That we could not ask is neither: it leaves
+//! a confirmed failure standing, and turns everything else into *unknown*.
+
+use crate::reach::{Thing, silent};
+use crate::state::{AlarmKey, Check, CheckIx, Phase, TargetIx, Timer};
+use crate::{Correlator, state};
+use model::{AlarmState, Observation, Outcome, Timestamp, Verdict};
+use std::borrow::Cow;
+
+/// A sample, as the state machine sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sample {
+    Good,
+    Bad,
+    /// The port is switched off on purpose.
+    AdminDown,
+    /// It could not be asked, or the answer says nothing.
+    Unknown,
+}
+
+impl Correlator {
+    pub(crate) fn handle_observation(&mut self, at: Timestamp, o: &Observation<'_>) {
+        let Some(target) = self.target_of(&o.target) else {
+            let reason = format!("nothing in the inventory is called {:?}", o.target);
+            self.verdict(at, None, Verdict::UnmatchedTarget, None, reason, false);
+            return;
+        };
+        let ix = self.check_of(target, o);
+        let last_at = self.state.checks[ix as usize].last_at;
+        let sample = self.sample(ix, o);
+        if at < last_at {
+            self.verdict(
+                at,
+                Some(target),
+                Verdict::Late,
+                None,
+                "an answer from before the last one",
+                false,
+            );
+            return;
+        }
+        if at == last_at && self.same_as_last(ix, sample) {
+            self.verdict(
+                at,
+                Some(target),
+                Verdict::Duplicate,
+                None,
+                "the same answer was taken already",
+                false,
+            );
+            return;
+        }
+        self.state.checks[ix as usize].last_at = at;
+        let restarted = self.look_at_uptime(ix, o);
+        let (mut verdict, mut reason, mut routine) = match sample {
+            Sample::Good => self.good(ix, at),
+            Sample::Bad => self.bad(ix, at),
+            Sample::AdminDown => self.admin_down(ix, at),
+            Sample::Unknown => self.unknown(ix, o),
+        };
+        if let Outcome::Reply(values) = &o.outcome
+            && let Some((v, r)) = self.handle_levels(ix, at, values)
+        {
+            (verdict, reason, routine) = (v, r, false);
+        }
+        if let Some(r) = restarted {
+            (verdict, reason, routine) = (Verdict::Updated, r.into(), false);
+        }
+        let awaited = !self.state.waiting.is_empty()
+            && self.reach.device_of(target).is_some_and(|d| {
+                self.state.waiting.contains(&self.reach.devices[d.0 as usize].target)
+            });
+        if self.dirty || awaited {
+            self.evaluate();
+        }
+        self.conclude(at, target, ix, verdict, reason, routine);
+    }
+
+    /// The verdict, now that the incidents have been looked at.
+    fn conclude(
+        &mut self,
+        at: Timestamp,
+        target: TargetIx,
+        ix: CheckIx,
+        verdict: Verdict,
+        reason: Cow<'static, str>,
+        routine: bool,
+    ) {
+        let key = match verdict {
+            Verdict::Held | Verdict::Joined | Verdict::Clearing => self.alarm_behind(ix),
+            _ => None,
+        };
+        let Some(key) = key else {
+            self.verdict(at, Some(target), verdict, None, reason, routine);
+            return;
+        };
+        let alarm = &self.state.alarms[&key];
+        let incident = alarm.incident;
+        if verdict == Verdict::Clearing {
+            self.verdict(at, Some(target), verdict, incident, reason, routine);
+            return;
+        }
+        let (verdict, reason) = match alarm.state {
+            AlarmState::Flapping => {
+                (Verdict::Flapping, Cow::from("it changes too often to mean anything"))
+            }
+            AlarmState::Held => match self.covering(key) {
+                Some((silence, id)) => {
+                    let word = if silence { "silence" } else { "maintenance" };
+                    let verdict = if silence { Verdict::Silenced } else { Verdict::InMaintenance };
+                    (verdict, format!("{word} {id} covers it until its end").into())
+                }
+                None => (
+                    Verdict::Held,
+                    "confirmed; waiting for the evidence of what may explain it".into(),
+                ),
+            },
+            _ => match self.role_in(key, incident) {
+                Verdict::Joined if !routine && self.opened_now(incident) => {
+                    (Verdict::Opened, "it opened an incident".into())
+                }
+                Verdict::SuppressedByRoot => {
+                    let root = incident
+                        .map_or(String::new(), |i| self.state.incidents[&i].root.join(" or "));
+                    (Verdict::SuppressedByRoot, format!("{root} failed and explains it").into())
+                }
+                other => (other, reason),
+            },
+        };
+        self.verdict(at, Some(target), verdict, incident, reason, routine);
+    }
+
+    /// The alarm that an observation of this check is evidence of.
+    fn alarm_behind(&self, ix: CheckIx) -> Option<AlarmKey> {
+        let key = silent(ix);
+        if self.state.alarms.contains_key(&key) {
+            return Some(key);
+        }
+        self.state
+            .alarms
+            .range(AlarmKey::Level(ix, 0)..=AlarmKey::Level(ix, u8::MAX))
+            .next()
+            .map(|(k, _)| *k)
+    }
+
+    fn target_of(&mut self, name: &str) -> Option<TargetIx> {
+        if let Some(ix) = self.state.targets.get(name) {
+            return (self.reach.things[ix as usize] != Thing::Stranger).then_some(ix);
+        }
+        self.inventory.device_of(name)?;
+        let ix = self.state.targets.intern(name);
+        self.reach.learn(&self.inventory, &self.state);
+        Some(ix)
+    }
+
+    fn check_of(&mut self, target: TargetIx, o: &Observation<'_>) -> CheckIx {
+        let name = self.state.check_names.intern(&o.check);
+        if self.rules.len() < self.state.check_names.len() {
+            self.learn_rules();
+        }
+        let probe = self.state.probes.intern(&o.probe);
+        let key = (target, name as u16, probe as u16);
+        if let Some(ix) = self.reach.check_index.get(&key) {
+            return *ix;
+        }
+        let ix = self.state.checks.len() as CheckIx;
+        self.state.checks.push(Check {
+            target,
+            name: name as u16,
+            probe: probe as u16,
+            phase: Phase::Unknown,
+            history: 0,
+            seen: 0,
+            good_run: 0,
+            last_at: Timestamp::MIN,
+            last_reply: Timestamp::MIN,
+            onset: Timestamp::MIN,
+        });
+        self.reach.index_check(key, ix);
+        ix
+    }
+
+    fn sample(&self, ix: CheckIx, o: &Observation<'_>) -> Sample {
+        let check = &self.state.checks[ix as usize];
+        match &o.outcome {
+            Outcome::Failed { .. } => Sample::Unknown,
+            Outcome::NoReply => Sample::Bad,
+            Outcome::Reply(values) => {
+                if !matches!(self.reach.things[check.target as usize], Thing::Port(..)) {
+                    return Sample::Good;
+                }
+                let value = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
+                // ifAdminStatus and ifOperStatus of IF-MIB (RFC 2863): up 1, down 2, testing 3,
+                // unknown 4, dormant 5, notPresent 6, lowerLayerDown 7.
+                if value("admin_status") == Some(2.0) {
+                    return Sample::AdminDown;
+                }
+                match value("oper_status").map(|v| v as i64) {
+                    None | Some(1 | 5) => Sample::Good,
+                    Some(2 | 6 | 7) => Sample::Bad,
+                    Some(_) => Sample::Unknown,
+                }
+            }
+        }
+    }
+
+    fn same_as_last(&self, ix: CheckIx, sample: Sample) -> bool {
+        let check = &self.state.checks[ix as usize];
+        match sample {
+            Sample::Good => {
+                check.seen > 0 && check.history & 1 == 0 && check.phase != Phase::Unknown
+            }
+            Sample::Bad => check.seen > 0 && check.history & 1 == 1,
+            Sample::AdminDown => self.state.admin_down.contains(&check.target),
+            Sample::Unknown => check.phase == Phase::Unknown,
+        }
+    }
+
+    fn good(&mut self, ix: CheckIx, at: Timestamp) -> (Verdict, Cow<'static, str>, bool) {
+        let (target, phase, lost) = {
+            let c = &mut self.state.checks[ix as usize];
+            let lost = if c.phase == Phase::Suspect { c.history.trailing_ones() } else { 0 };
+            c.history <<= 1;
+            c.seen = c.seen.saturating_add(1).min(8);
+            c.good_run = c.good_run.saturating_add(1);
+            (c.target, c.phase, lost)
+        };
+        if lost > 0 && !self.state.alarms.contains_key(&silent(ix)) {
+            self.count_lost(ix, at, lost);
+        }
+        self.back_from_admin_down(target);
+        if phase == Phase::Ok {
+            // The way of nearly every observation there is.
+            self.heard(ix, at);
+            return (Verdict::Normal, "answered".into(), true);
+        }
+        self.heard(ix, at);
+        let up_needs = self.rules[usize::from(self.state.checks[ix as usize].name)].up_needs.max(1);
+        let c = &mut self.state.checks[ix as usize];
+        match phase {
+            Phase::Ok => unreachable!("handled above"),
+            Phase::Suspect if self.state.alarms.contains_key(&silent(ix)) => {
+                // It is asked afresh, after its root came back or after a gap.
+                if c.good_run < up_needs {
+                    return (Verdict::Clearing, "a first good answer".into(), false);
+                }
+                c.phase = Phase::Ok;
+                c.history = 0;
+                self.no_longer_suspect(ix);
+                self.recovered(ix, "it answers again");
+                (Verdict::Recovered, "it answers again".into(), false)
+            }
+            Phase::Suspect | Phase::Unknown => {
+                let first = phase == Phase::Unknown && c.seen == 1 && c.onset == Timestamp::MIN;
+                if phase == Phase::Suspect && c.history & 0b1_1111 != 0 && c.good_run < up_needs {
+                    return (
+                        Verdict::Normal,
+                        "answered; the failures before it are not forgotten yet".into(),
+                        false,
+                    );
+                }
+                c.phase = Phase::Ok;
+                let was =
+                    if phase == Phase::Suspect { AlarmState::Suspect } else { AlarmState::Unknown };
+                self.no_longer_suspect(ix);
+                if !first {
+                    self.alarm_line(
+                        silent(ix),
+                        AlarmState::Ok,
+                        was,
+                        self.lingering(ix),
+                        "it answers".into(),
+                    );
+                }
+                self.part_of(ix);
+                (Verdict::Normal, "answered".into(), first)
+            }
+            Phase::Bad | Phase::Clearing if c.good_run < up_needs => {
+                c.phase = Phase::Clearing;
+                let key = silent(ix);
+                self.shift(key, AlarmState::Clearing, "a first good answer; another one ends it");
+                (Verdict::Clearing, "a first good answer".into(), false)
+            }
+            Phase::Bad | Phase::Clearing => {
+                c.phase = Phase::Ok;
+                c.history = 0;
+                self.recovered(ix, "it answers again");
+                if self.state.alarms.contains_key(&silent(ix)) {
+                    return (
+                        Verdict::Flapping,
+                        "it answers, but changes too often to be believed".into(),
+                        false,
+                    );
+                }
+                (Verdict::Recovered, "it answers again".into(), false)
+            }
+        }
+    }
+
+    fn bad(&mut self, ix: CheckIx, at: Timestamp) -> (Verdict, Cow<'static, str>, bool) {
+        let (name, target) = {
+            let c = &mut self.state.checks[ix as usize];
+            c.history = (c.history << 1) | 1;
+            c.seen = c.seen.saturating_add(1).min(8);
+            c.good_run = 0;
+            (usize::from(c.name), c.target)
+        };
+        if let Thing::Port(_, None) = self.reach.things[target as usize] {
+            // An office switches its computers off at night; only declared links are watched.
+            self.heard(ix, at);
+            return (
+                Verdict::Normal,
+                "it is down, and no link of the inventory ends there".into(),
+                true,
+            );
+        }
+        self.back_from_admin_down(target);
+        self.observed(ix);
+        if let Thing::Port(..) = self.reach.things[target as usize] {
+            // A port that says it is down was heard through a device that answers.
+            self.heard(ix, at);
+        }
+        let (needs, of) =
+            (self.rules[name].down_needs.clamp(1, 8), self.rules[name].down_of.clamp(1, 8));
+        let c = &mut self.state.checks[ix as usize];
+        let window = if of >= 8 { u8::MAX } else { (1 << of) - 1 };
+        let bad = (c.history & window).count_ones() as u8;
+        match c.phase {
+            Phase::Ok | Phase::Unknown if bad < needs => {
+                let was = if c.phase == Phase::Ok { AlarmState::Ok } else { AlarmState::Unknown };
+                c.phase = Phase::Suspect;
+                c.onset = at;
+                let reason = format!("bad {bad} of the last {of}; {needs} confirm it");
+                self.now_suspect(ix);
+                self.alarm_line(silent(ix), AlarmState::Suspect, was, self.lingering(ix), reason);
+                (Verdict::Suspect, "a first sign of failure".into(), false)
+            }
+            Phase::Suspect if bad < needs => (Verdict::Suspect, "not confirmed yet".into(), false),
+            Phase::Ok | Phase::Unknown | Phase::Suspect => {
+                let was = match c.phase {
+                    Phase::Ok => AlarmState::Ok,
+                    Phase::Unknown => AlarmState::Unknown,
+                    _ => AlarmState::Suspect,
+                };
+                if c.phase != Phase::Suspect {
+                    c.onset = at;
+                }
+                c.phase = Phase::Bad;
+                self.confirmed(ix, was, format!("bad {bad} of the last {of}"));
+                (Verdict::Held, "confirmed".into(), false)
+            }
+            Phase::Clearing => {
+                c.phase = Phase::Bad;
+                let key = silent(ix);
+                let back = match self.state.alarms.get(&key) {
+                    Some(a) if a.incident.is_some() => AlarmState::Raised,
+                    _ => AlarmState::Held,
+                };
+                self.shift(key, back, "bad again before it was over");
+                (Verdict::Joined, "bad again before it was over".into(), false)
+            }
+            Phase::Bad => (Verdict::Joined, "it still fails".into(), true),
+        }
+    }
+
+    fn unknown(&mut self, ix: CheckIx, o: &Observation<'_>) -> (Verdict, Cow<'static, str>, bool) {
+        let reason = match &o.outcome {
+            Outcome::Failed { reason } => format!("it could not be asked: {reason}"),
+            _ => "the answer says nothing about its state".into(),
+        };
+        let c = &mut self.state.checks[ix as usize];
+        c.good_run = 0;
+        let was = match c.phase {
+            Phase::Ok => AlarmState::Ok,
+            Phase::Suspect => AlarmState::Suspect,
+            Phase::Unknown => return (Verdict::Unknown, reason.into(), true),
+            // In doubt the incident stays open.
+            Phase::Bad | Phase::Clearing => {
+                return (
+                    Verdict::Unknown,
+                    format!("{reason}; the failure stands until it answers").into(),
+                    false,
+                );
+            }
+        };
+        c.phase = Phase::Unknown;
+        c.seen = 0;
+        c.history = 0;
+        self.no_longer_suspect(ix);
+        self.alarm_line(silent(ix), AlarmState::Unknown, was, self.lingering(ix), reason.clone());
+        (Verdict::Unknown, reason.into(), false)
+    }
+
+    fn admin_down(&mut self, ix: CheckIx, at: Timestamp) -> (Verdict, Cow<'static, str>, bool) {
+        let target = self.state.checks[ix as usize].target;
+        self.heard(ix, at);
+        let news = self.state.admin_down.insert(target);
+        if news {
+            if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
+                self.reach.links[l.0 as usize].admin_down.insert(target);
+            }
+            let c = &mut self.state.checks[ix as usize];
+            let bad = matches!(c.phase, Phase::Bad | Phase::Clearing);
+            (c.phase, c.history, c.good_run) = (Phase::Ok, 0, 0);
+            if bad {
+                self.recovered(ix, "it was switched off on purpose");
+            }
+            self.dirty = true;
+        }
+        (Verdict::AdminDown, "switched off on purpose".into(), !news)
+    }
+
+    fn back_from_admin_down(&mut self, target: TargetIx) {
+        if !self.state.admin_down.is_empty() && self.state.admin_down.remove(&target) {
+            if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
+                self.reach.links[l.0 as usize].admin_down.remove(&target);
+            }
+            self.dirty = true;
+        }
+    }
+
+    /// Uptime that runs backwards is a restart.
+    fn look_at_uptime(&mut self, ix: CheckIx, o: &Observation<'_>) -> Option<String> {
+        let Outcome::Reply(values) = &o.outcome else { return None };
+        let (_, uptime) = values.iter().find(|(n, _)| n == "uptime_s")?;
+        let before = self.state.uptimes.insert(ix, *uptime)?;
+        // sysUpTime is a 32-bit count of hundredths and wraps after 497 days: not a restart.
+        let wrapped = before > 42_900_000.0 && *uptime < 600.0;
+        if *uptime + 1.0 >= before || wrapped {
+            return None;
+        }
+        let reason = format!("it restarted: uptime fell from {before:.0} s to {uptime:.0} s");
+        self.alarm_line(silent(ix), AlarmState::Ok, AlarmState::Ok, None, reason.clone());
+        Some(reason)
+    }
+
+    // ---- what the device and the link make of it ----
+
+    fn observed(&mut self, ix: CheckIx) {
+        let target = self.state.checks[ix as usize].target;
+        if let Some(d) = self.reach.device_of(target) {
+            let view = &mut self.reach.devices[d.0 as usize];
+            if !view.observed {
+                view.observed = true;
+                self.dirty = true;
+            }
+        }
+    }
+
+    /// The device answered, by this check.
+    fn heard(&mut self, ix: CheckIx, at: Timestamp) {
+        let check = &mut self.state.checks[ix as usize];
+        check.last_reply = at;
+        let target = check.target;
+        let Some(d) = self.reach.device_of(target) else { return };
+        let view = &mut self.reach.devices[d.0 as usize];
+        view.last_reply = view.last_reply.max(at);
+        if !view.observed {
+            view.observed = true;
+            self.dirty = true;
+        }
+        let elsewhere = !view.silent.is_empty()
+            && !view.silent.contains(&ix)
+            && view.answers_elsewhere < 2
+            && view.silent.iter().all(|s| at > self.state.checks[*s as usize].onset);
+        if elsewhere {
+            view.answers_elsewhere += 1;
+            self.state.elsewhere.insert(view.target, view.answers_elsewhere);
+            if view.answers_elsewhere == 2 {
+                self.dirty = true;
+                self.root_came_back(d);
+            }
+        }
+    }
+
+    fn proves_reach(&self, ix: CheckIx) -> bool {
+        self.reach.proves_reach(&self.inventory, &self.state, &self.state.checks[ix as usize])
+    }
+
+    fn now_suspect(&mut self, ix: CheckIx) {
+        if self.proves_reach(ix)
+            && let Some(d) = self.reach.device_of(self.state.checks[ix as usize].target)
+        {
+            self.reach.devices[d.0 as usize].suspect.insert(ix);
+        }
+    }
+
+    fn no_longer_suspect(&mut self, ix: CheckIx) {
+        if let Some(d) = self.reach.device_of(self.state.checks[ix as usize].target) {
+            self.reach.devices[d.0 as usize].suspect.remove(&ix);
+        }
+    }
+
+    /// It is confirmed: from here on there is an alarm.
+    fn confirmed(&mut self, ix: CheckIx, was: AlarmState, reason: String) {
+        self.no_longer_suspect(ix);
+        let (target, onset) = {
+            let c = &self.state.checks[ix as usize];
+            (c.target, c.onset)
+        };
+        if self.proves_reach(ix) {
+            if let Some(d) = self.reach.device_of(target) {
+                let others = self.other_reply_after(d.0, ix, onset);
+                let view = &mut self.reach.devices[d.0 as usize];
+                if view.silent.is_empty() {
+                    view.answers_elsewhere = if others { 2 } else { 0 };
+                    self.state.elsewhere.insert(view.target, view.answers_elsewhere);
+                }
+                view.silent.insert(ix);
+            }
+            self.state.means.retain(|(c, _), _| *c != ix);
+        } else if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
+            self.reach.links[l.0 as usize].down.insert(ix);
+        }
+        let key = silent(ix);
+        let incident = self.lingering(ix);
+        let flapping = self.count_change(ix);
+        if let Some(alarm) = self.state.alarms.get_mut(&key) {
+            // It flaps, or its root recovered and it was asked afresh.
+            if alarm.state != AlarmState::Flapping {
+                alarm.onset = onset;
+                let hold = self.state.now + self.settings.hold_max;
+                alarm.state = AlarmState::Held;
+                alarm.confirmed = self.state.now;
+                alarm.hold_until = hold;
+                self.set_timer(hold, Timer::Hold(key));
+                self.alarm_line(key, AlarmState::Held, was, incident, reason);
+            }
+        } else {
+            self.raise_alarm(key, onset, was, reason);
+        }
+        if flapping {
+            self.begin_flapping(ix);
+        }
+        self.dirty = true;
+    }
+
+    /// A new alarm, held until it is known what explains it.
+    pub(crate) fn raise_alarm(
+        &mut self,
+        key: AlarmKey,
+        onset: Timestamp,
+        was: AlarmState,
+        reason: String,
+    ) {
+        let now = self.state.now;
+        let hold_until = now + self.settings.hold_max;
+        self.state.alarms.insert(
+            key,
+            state::Alarm {
+                state: AlarmState::Held,
+                onset,
+                confirmed: now,
+                hold_until,
+                incident: None,
+                covered_by: None,
+            },
+        );
+        self.set_timer(hold_until, Timer::Hold(key));
+        self.alarm_line(key, AlarmState::Held, was, None, reason);
+        self.dirty = true;
+    }
+
+    /// Whether the device answered another check after `onset`.
+    fn other_reply_after(&self, device: u32, ix: CheckIx, onset: Timestamp) -> bool {
+        self.reach
+            .checks_of_device(device)
+            .iter()
+            .any(|other| *other != ix && self.state.checks[*other as usize].last_reply > onset)
+    }
+
+    /// It is over.
+    fn recovered(&mut self, ix: CheckIx, reason: &str) {
+        let key = silent(ix);
+        let target = self.state.checks[ix as usize].target;
+        let flapping = self.count_change(ix);
+        if let Some(d) = self.reach.device_of(target) {
+            let view = &mut self.reach.devices[d.0 as usize];
+            let was_down = view.down();
+            view.silent.remove(&ix);
+            if view.silent.is_empty() {
+                view.answers_elsewhere = 0;
+                self.state.elsewhere.remove(&view.target);
+            }
+            if was_down && !self.reach.devices[d.0 as usize].down() {
+                self.root_came_back(d);
+            }
+        }
+        if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
+            self.reach.links[l.0 as usize].down.remove(&ix);
+        }
+        self.dirty = true;
+        let Some(alarm) = self.state.alarms.get(&key) else { return };
+        if alarm.state == AlarmState::Flapping || flapping {
+            self.begin_flapping(ix);
+            return;
+        }
+        self.end_alarm(key, reason);
+    }
+
+    /// The incident that an alarm asked afresh still belongs to.
+    fn lingering(&self, ix: CheckIx) -> Option<u32> {
+        self.state.alarms.get(&silent(ix)).and_then(|a| a.incident)
+    }
+
+    /// A check that was asked afresh answers: it is no part of the old incident any more.
+    fn part_of(&mut self, ix: CheckIx) {
+        let key = silent(ix);
+        if self.state.alarms.contains_key(&key) && !self.is_flapping(key) {
+            self.drop_alarm(key);
+            self.dirty = true;
+        }
+    }
+
+    /// Forgets the samples of what is not confirmed; a confirmed failure must be seen good again
+    /// from the start.
+    pub(crate) fn forget_samples(&mut self, ix: CheckIx) {
+        let c = &mut self.state.checks[ix as usize];
+        c.good_run = 0;
+        match c.phase {
+            Phase::Bad => {}
+            Phase::Clearing => c.phase = Phase::Bad,
+            Phase::Ok | Phase::Unknown => {
+                (c.history, c.seen) = (0, 0);
+            }
+            Phase::Suspect => {
+                (c.history, c.seen, c.phase) = (0, 0, Phase::Unknown);
+                self.no_longer_suspect(ix);
+                self.alarm_line(
+                    silent(ix),
+                    AlarmState::Unknown,
+                    AlarmState::Suspect,
+                    self.lingering(ix),
+                    "nothing was watched for a while".into(),
+                );
+            }
+        }
+    }
+
+    /// What was confirmed must be confirmed again, with samples from now on. It stays in its incident.
+    pub(crate) fn confirm_afresh(&mut self, key: AlarmKey, reason: &str) {
+        let AlarmKey::Silent(ix) = key else { return };
+        let now = self.state.now;
+        let target = {
+            let c = &mut self.state.checks[ix as usize];
+            (c.phase, c.history, c.seen, c.good_run, c.onset) = (Phase::Suspect, 0, 0, 0, now);
+            c.target
+        };
+        if let Some(d) = self.reach.device_of(target) {
+            let view = &mut self.reach.devices[d.0 as usize];
+            if view.silent.remove(&ix) {
+                view.suspect.insert(ix);
+            }
+        }
+        if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
+            self.reach.links[l.0 as usize].down.remove(&ix);
+        }
+        let Some(alarm) = self.state.alarms.get_mut(&key) else { return };
+        let was = alarm.state;
+        let incident = alarm.incident;
+        alarm.state = AlarmState::Suspect;
+        self.alarm_line(key, AlarmState::Suspect, was, incident, reason.into());
+        self.ask_about(target);
+    }
+}

@@ -1,0 +1,186 @@
+//! What people ask for, what was seen on tickets, and what is let go when the inventory changes.
+
+use crate::Correlator;
+use crate::reach::Thing;
+use crate::state::{AlarmKey, Cause, IncidentIx};
+use crate::text::Telling;
+use model::{
+    Change, Command, DeskChange, DeskNews, IncidentId, IntentOp, Operation, Timestamp, Verdict,
+    Work,
+};
+
+impl Correlator {
+    pub(crate) fn handle_command(&mut self, at: Timestamp, c: &Command) {
+        let (incident, reason) = match &c.operation {
+            Operation::Maintenance(w) | Operation::Silence(w) => {
+                let word = if w.silence { "silence" } else { "maintenance" };
+                let reason = format!("{word} {} by {} until {}: {}", w.id, c.by, w.end, w.reason);
+                self.add_window(w.clone());
+                (None, reason)
+            }
+            Operation::EndWindow { id } => {
+                let known = self.state.windows.get_mut(id).map(|w| w.end = self.state.now);
+                self.window_turns(id);
+                let reason = if known.is_some() {
+                    format!("{id} ends now, says {}", c.by)
+                } else {
+                    format!("there is no window {id} that could end")
+                };
+                (None, reason)
+            }
+            Operation::Acknowledge { incident }
+            | Operation::Note { incident, .. }
+            | Operation::Resolve { incident, .. }
+            | Operation::Reprioritise { incident, .. } => {
+                let Some(ix) = self.find(incident) else {
+                    self.verdict(
+                        at,
+                        None,
+                        Verdict::Command,
+                        None,
+                        format!("there is no incident {incident}"),
+                        false,
+                    );
+                    return;
+                };
+                let reason = self.on_incident(ix, c);
+                (Some(ix), reason)
+            }
+        };
+        self.verdict(at, None, Verdict::Command, incident, reason, false);
+    }
+
+    fn on_incident(&mut self, ix: IncidentIx, c: &Command) -> String {
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return String::new() };
+        match &c.operation {
+            Operation::Acknowledge { .. } => {
+                if i.work != Work::New {
+                    return format!("{} acknowledges what is {} already", c.by, i.work);
+                }
+                i.work = Work::Assigned;
+                i.by = Some(c.by.clone());
+                self.incident_line(ix, Change::Acknowledged, format!("{} has seen it", c.by));
+                self.note(ix, Telling::Acknowledged { by: c.by.clone() });
+                format!("{} has seen it", c.by)
+            }
+            Operation::Note { text, .. } => {
+                self.note(ix, Telling::Noted { by: c.by.clone(), text: text.clone() });
+                format!("{} notes: {text}", c.by)
+            }
+            Operation::Resolve { reason, .. } => {
+                if i.work >= Work::Resolved {
+                    return format!("{} resolves what is {} already", c.by, i.work);
+                }
+                i.work = Work::Resolved;
+                i.by = Some(c.by.clone());
+                let ticketed = i.ticketed;
+                self.incident_line(ix, Change::Resolved, format!("{} resolved it: {reason}", c.by));
+                if ticketed {
+                    self.intent(
+                        ix,
+                        IntentOp::Resolve,
+                        Telling::ResolvedBy { by: c.by.clone(), reason: reason.clone() },
+                    );
+                }
+                format!("{} resolved it: {reason}", c.by)
+            }
+            Operation::Reprioritise { priority, reason, .. } => {
+                let was = i.priority();
+                i.wanted = Some((*priority, c.by.clone(), reason.clone()));
+                let said = format!("{} makes it {priority}: {reason}", c.by);
+                self.incident_line(ix, Change::Updated, said.clone());
+                self.reprioritise(ix, was);
+                said
+            }
+            Operation::Maintenance(_) | Operation::Silence(_) | Operation::EndWindow { .. } => {
+                String::new()
+            }
+        }
+    }
+
+    fn note(&mut self, ix: IncidentIx, telling: Telling) {
+        if self.state.incidents[&ix].ticketed {
+            self.intent(ix, IntentOp::Note, telling);
+        }
+    }
+
+    fn find(&self, id: &IncidentId) -> Option<IncidentIx> {
+        self.state.incidents.iter().find(|(_, i)| i.id == *id).map(|(ix, _)| *ix)
+    }
+
+    pub(crate) fn handle_desk(&mut self, at: Timestamp, d: &DeskNews) {
+        let by = d.by.clone().unwrap_or_else(|| "somebody".into());
+        let what = match d.change {
+            DeskChange::Taken => "took the ticket",
+            DeskChange::Noted => "wrote a note",
+            DeskChange::Closed => "closed the ticket",
+            DeskChange::Reopened => "opened the ticket again",
+            DeskChange::Reprioritised => "changed the ticket's priority",
+            DeskChange::Merged => "merged the ticket into another",
+            DeskChange::Deleted => "deleted the ticket",
+        };
+        let reason = format!("{by} {what} at {}", d.desk);
+        let ix = self.find(&d.incident);
+        if let Some(ix) = ix
+            && d.change == DeskChange::Taken
+            && let Some(i) = self.state.incidents.get_mut(&ix)
+            && i.work == Work::New
+        {
+            i.work = Work::Assigned;
+            i.by = Some(by);
+            self.incident_line(ix, Change::Assigned, reason.clone());
+        }
+        self.verdict(at, None, Verdict::Desk, ix, reason, false);
+    }
+
+    /// Lets go of alarms on what is no longer in the inventory; their incidents end with that reason.
+    pub(crate) fn let_go_of_the_removed(&mut self) {
+        let index: Vec<(IncidentIx, Cause)> = self
+            .state
+            .incidents
+            .iter()
+            .filter(|(_, i)| i.open())
+            .map(|(ix, i)| (*ix, i.cause))
+            .collect();
+        self.open = index.into_iter().map(|(ix, c)| (c, ix)).collect();
+        let gone: Vec<AlarmKey> = self
+            .state
+            .alarms
+            .keys()
+            .copied()
+            .filter(|k| {
+                !matches!(k, AlarmKey::Signal(_))
+                    && self.reach.things[self.target_of_alarm(*k) as usize] == Thing::Stranger
+            })
+            .collect();
+        for key in gone {
+            if let Some(ix) = self.state.alarms[&key].incident
+                && let Some(i) = self.state.incidents.get_mut(&ix)
+            {
+                i.removed = true;
+            }
+            self.end_alarm(key, "it was removed from the inventory");
+        }
+        // Levels that the rules no longer have.
+        let rules = &self.rules;
+        let checks = &self.state.checks;
+        let lost: Vec<AlarmKey> = self
+            .state
+            .alarms
+            .keys()
+            .copied()
+            .filter(|k| matches!(k, AlarmKey::Level(ix, n) if usize::from(*n) >= rules[usize::from(checks[*ix as usize].name)].thresholds.len()))
+            .collect();
+        for key in lost {
+            self.end_alarm(key, "its level is no longer configured");
+        }
+        let targets = &self.reach.things;
+        for c in &mut self.state.checks {
+            if targets[c.target as usize] == Thing::Stranger {
+                c.phase = crate::state::Phase::Unknown;
+                (c.history, c.seen, c.good_run) = (0, 0, 0);
+            }
+        }
+        self.watch_windows();
+    }
+}

@@ -1,0 +1,458 @@
+//! From what is confirmed to incidents: which alarms have one cause, and which incident that is.
+//!
+//! Runs after anything confirmed changed, and when evidence arrives that a held alarm waits for.
+//! It is idempotent: run twice, the second time decides nothing.
+
+use crate::Correlator;
+use crate::reach::{Component, Thing, held};
+use crate::state::{AlarmKey, Cause, IncidentIx, TargetIx};
+use model::inventory::{DeviceIx, LinkIx};
+use model::{AlarmState, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A device is asked for at most this often.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+impl Correlator {
+    /// Looks at everything confirmed, and brings the incidents in line with it.
+    pub(crate) fn evaluate(&mut self) {
+        self.dirty = false;
+        self.state.waiting.clear();
+        // Where the alarms of an incident went that it lost.
+        let mut went: BTreeMap<IncidentIx, IncidentIx> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for d in self.unreachable() {
+            if !seen.contains(&d) {
+                let c = self.reach.component(&self.inventory, d);
+                seen.extend(c.members.iter().copied());
+                self.look_at_component(&c, &mut went);
+            }
+        }
+        let local: Vec<AlarmKey> = self
+            .state
+            .alarms
+            .iter()
+            .filter(|(k, a)| held(a.state) && !self.is_reach(**k))
+            .map(|(k, _)| *k)
+            .collect();
+        for key in local {
+            self.look_at_local(key, &mut went);
+        }
+        self.settle_touched(&went);
+    }
+
+    /// Unreachable devices, ascending.
+    fn unreachable(&self) -> BTreeSet<u32> {
+        let silent = self.state.alarms.keys().filter_map(|k| match k {
+            AlarmKey::Silent(ix) => self.reach.device_of(self.state.checks[*ix as usize].target),
+            _ => None,
+        });
+        silent.map(|d| d.0).filter(|d| self.reach.devices[*d as usize].down()).collect()
+    }
+
+    /// Whether an alarm says that its device cannot be reached.
+    pub(crate) fn is_reach(&self, key: AlarmKey) -> bool {
+        match key {
+            AlarmKey::Silent(ix) => {
+                let check = &self.state.checks[ix as usize];
+                self.reach.device_of(check.target).is_some_and(|d| {
+                    let view = &self.reach.devices[d.0 as usize];
+                    view.down() && view.silent.contains(&ix)
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// The alarms that say that this device cannot be reached.
+    fn reach_alarms(&self, device: u32) -> Vec<AlarmKey> {
+        self.reach.devices[device as usize].silent.iter().map(|ix| AlarmKey::Silent(*ix)).collect()
+    }
+
+    fn look_at_component(&mut self, c: &Component, went: &mut BTreeMap<IncidentIx, IncidentIx>) {
+        let now = self.state.now;
+        let mut onset = None;
+        let mut forced = false;
+        for &m in &c.members {
+            for key in self.reach_alarms(m) {
+                let Some(a) = self.state.alarms.get(&key) else { continue };
+                if held(a.state) && a.covered_by.is_none() {
+                    onset = onset.max(Some(a.onset));
+                    forced |= a.hold_until <= now;
+                }
+            }
+        }
+        if let Some(onset) = onset
+            && !forced
+        {
+            let wanted = self.reach.wanted(c, onset, self.young());
+            if !wanted.is_empty() {
+                self.wait_for(&wanted);
+                return;
+            }
+        }
+        let by = self.reach.explain(&self.inventory, c);
+        for (&f, links) in &c.frontier {
+            let group: Vec<u32> = c.members.iter().copied().filter(|m| by[m] == f).collect();
+            self.explain_group(c, f, links, &group, went);
+        }
+        for &m in &c.members {
+            let cause = Cause::Device(self.reach.devices[m as usize].target);
+            self.touched.extend(self.open.get(&cause));
+        }
+    }
+
+    /// The unreachable devices of `group` have one cause: `f`, or its only link to the reachable side.
+    fn explain_group(
+        &mut self,
+        c: &Component,
+        f: u32,
+        links: &[u32],
+        group: &[u32],
+        went: &mut BTreeMap<IncidentIx, IncidentIx>,
+    ) {
+        let cause = Cause::Device(self.reach.devices[f as usize].target);
+        let mut root: Vec<Arc<str>> = vec![self.inventory.devices[f as usize].id.clone()];
+        if let [link] = links {
+            root.push(self.inventory.links[*link as usize].id.clone());
+        }
+        root.sort();
+        let alarms: Vec<AlarmKey> = group
+            .iter()
+            .flat_map(|&m| self.reach_alarms(m))
+            .filter(|k| self.state.alarms.contains_key(k))
+            .collect();
+        let own = self.reach_alarms(f);
+        let recovering = |k: &AlarmKey| {
+            self.state
+                .alarms
+                .get(k)
+                .is_some_and(|a| a.state == AlarmState::Clearing && a.incident.is_some())
+        };
+        if !own.is_empty() && own.iter().all(recovering) {
+            // A first good answer: nothing is explained anew by what is about to be over.
+            return;
+        }
+        let known = self
+            .open
+            .get(&cause)
+            .copied()
+            .or_else(|| self.same_under_another_name(c, f, links, &alarms));
+        let incident = match known {
+            Some(i) => i,
+            None => {
+                if let Some(window) = self.window_over(&root, f) {
+                    self.cover(&alarms, &window);
+                    return;
+                }
+                self.open_or_reopen(cause, &root, &alarms)
+            }
+        };
+        self.reroot(incident, cause, root);
+        for key in alarms {
+            self.attach(key, incident, went);
+        }
+    }
+
+    /// An open incident that is the same failure, seen less well before: the one most of these
+    /// alarms belong to, whose own root is explained by something nearer now; or the one of a link
+    /// that led here.
+    fn same_under_another_name(
+        &self,
+        c: &Component,
+        f: u32,
+        links: &[u32],
+        alarms: &[AlarmKey],
+    ) -> Option<IncidentIx> {
+        let mut votes: BTreeMap<IncidentIx, usize> = BTreeMap::new();
+        for key in alarms {
+            if let Some(i) = self.state.alarms[key].incident
+                && self.state.incidents[&i].open()
+                && self.superseded(c, f, self.state.incidents[&i].cause)
+            {
+                *votes.entry(i).or_default() += 1;
+            }
+        }
+        for &l in links {
+            let link = self.state.targets.get(&self.inventory.links[l as usize].id);
+            if let Some(i) = link.and_then(|t| self.open.get(&Cause::Link(t))) {
+                *votes.entry(*i).or_default() += 1;
+            }
+        }
+        // The most; among equals the oldest.
+        votes.into_iter().max_by_key(|(i, n)| (*n, std::cmp::Reverse(*i))).map(|(i, _)| i)
+    }
+
+    /// Whether what an incident was thought to be is explained by `f` now.
+    fn superseded(&self, c: &Component, f: u32, cause: Cause) -> bool {
+        match cause {
+            // It must be unreachable still: what recovered is over, and what is left is another failure.
+            Cause::Device(t) => self.reach.device_of(t).is_some_and(|d| {
+                let down = self.reach.devices[d.0 as usize].down();
+                d.0 != f && down && !c.frontier.contains_key(&d.0)
+            }),
+            Cause::Link(_) => true,
+            Cause::Other(_) => false,
+        }
+    }
+
+    /// An alarm that is about its own device, port or link alone, or about something unknown.
+    fn look_at_local(&mut self, key: AlarmKey, went: &mut BTreeMap<IncidentIx, IncidentIx>) {
+        let alarm = &self.state.alarms[&key];
+        let (onset, forced) = (alarm.onset, alarm.hold_until <= self.state.now);
+        let target = self.target_of_alarm(key);
+        let thing = self.reach.things[target as usize];
+        let concerned: Vec<DeviceIx> = match thing {
+            Thing::Device(d) | Thing::Port(d, None) => vec![d],
+            Thing::Port(_, Some(l)) => self.inventory[l].ends.to_vec(),
+            Thing::Stranger => Vec::new(),
+        };
+        let mut wanted = Vec::new();
+        for d in concerned {
+            let view = &self.reach.devices[d.0 as usize];
+            if view.down() {
+                let behind = view
+                    .silent
+                    .iter()
+                    .find_map(|ix| self.state.alarms.get(&AlarmKey::Silent(*ix))?.incident);
+                if let Some(i) = behind {
+                    self.attach(key, i, went);
+                    return;
+                }
+                if !forced {
+                    return;
+                }
+            } else if !matches!(key, AlarmKey::Level(..))
+                && view.observed
+                && (!view.suspect.is_empty() || view.last_reply <= onset)
+            {
+                wanted.push(d.0);
+            }
+        }
+        if !wanted.is_empty() && !forced {
+            self.wait_for(&wanted);
+            return;
+        }
+        let (cause, root) = self.local_cause(key, target, thing);
+        let incident = match self.open.get(&cause) {
+            Some(i) => *i,
+            None => {
+                let device = match thing {
+                    Thing::Device(d) | Thing::Port(d, _) => d.0,
+                    Thing::Stranger => u32::MAX,
+                };
+                if let Some(window) = self.window_over(&root, device) {
+                    self.cover(&[key], &window);
+                    return;
+                }
+                self.open_or_reopen(cause, &root, &[key])
+            }
+        };
+        self.attach(key, incident, went);
+    }
+
+    fn local_cause(
+        &mut self,
+        key: AlarmKey,
+        target: TargetIx,
+        thing: Thing,
+    ) -> (Cause, Vec<Arc<str>>) {
+        match thing {
+            Thing::Device(d) => (Cause::Device(target), vec![self.inventory[d].id.clone()]),
+            Thing::Port(_, Some(LinkIx(l))) => {
+                let id = self.inventory.links[l as usize].id.clone();
+                (Cause::Link(self.intern(&id)), vec![id])
+            }
+            Thing::Port(_, None) => {
+                (Cause::Other(target), vec![self.state.targets.name(target).clone()])
+            }
+            Thing::Stranger => {
+                // Each signal about something unknown is an incident of its own.
+                let own = match key {
+                    AlarmKey::Signal(ix) => {
+                        let s = &self.state.signals[&ix];
+                        let own = format!("{}:{}", s.source, s.key);
+                        self.intern(&own)
+                    }
+                    _ => target,
+                };
+                (Cause::Other(own), vec![self.state.targets.name(target).clone()])
+            }
+        }
+    }
+
+    /// Gives a name a number, and learns what it is.
+    pub(crate) fn intern(&mut self, name: &str) -> TargetIx {
+        let ix = self.state.targets.intern(name);
+        self.reach.learn(&self.inventory, &self.state);
+        ix
+    }
+
+    /// What an alarm is about.
+    pub(crate) fn target_of_alarm(&self, key: AlarmKey) -> TargetIx {
+        match key {
+            AlarmKey::Silent(ix) | AlarmKey::Level(ix, _) => self.state.checks[ix as usize].target,
+            AlarmKey::Signal(ix) => self.state.signals[&ix].target,
+        }
+    }
+
+    /// Makes an alarm part of an incident, taking it out of the one it was in.
+    fn attach(
+        &mut self,
+        key: AlarmKey,
+        incident: IncidentIx,
+        went: &mut BTreeMap<IncidentIx, IncidentIx>,
+    ) {
+        let flapping = matches!(key, AlarmKey::Silent(ix) if self.flaps(ix));
+        let Some(alarm) = self.state.alarms.get_mut(&key) else { return };
+        let before = alarm.incident;
+        if before == Some(incident) && !held(alarm.state) {
+            return;
+        }
+        let was = alarm.state;
+        alarm.incident = Some(incident);
+        alarm.covered_by = None;
+        if held(alarm.state) {
+            alarm.state = if flapping { AlarmState::Flapping } else { AlarmState::Raised };
+        }
+        let state = alarm.state;
+        self.clear_hold(key);
+        if let Some(old) = before
+            && old != incident
+        {
+            if let Some(i) = self.state.incidents.get_mut(&old) {
+                i.members.remove(&key);
+            }
+            went.insert(old, incident);
+            self.touched.insert(old);
+        }
+        if let Some(i) = self.state.incidents.get_mut(&incident) {
+            i.members.insert(key);
+        }
+        self.touched.insert(incident);
+        let reason = match self.role_in(key, Some(incident)) {
+            Verdict::SuppressedByRoot => {
+                format!("{} explains it", self.state.incidents[&incident].root.join(" or "))
+            }
+            _ => "nothing nearer explains it".to_owned(),
+        };
+        self.alarm_line(key, state, was, Some(incident), reason);
+        if state == AlarmState::Flapping {
+            self.watch_flapping(key);
+        }
+    }
+
+    /// Whether an alarm stands for the incident's own cause, or is explained by it.
+    pub(crate) fn role_in(&self, key: AlarmKey, incident: Option<IncidentIx>) -> Verdict {
+        let Some(i) = incident.and_then(|i| self.state.incidents.get(&i)) else {
+            return Verdict::Joined;
+        };
+        let target = self.target_of_alarm(key);
+        let own = match i.cause {
+            Cause::Device(t) => {
+                self.reach.device_of(target) == self.reach.device_of(t)
+                    || self.is_root_link(target, i)
+            }
+            Cause::Link(_) | Cause::Other(_) => true,
+        };
+        if own { Verdict::Joined } else { Verdict::SuppressedByRoot }
+    }
+
+    fn is_root_link(&self, target: TargetIx, i: &crate::state::Incident) -> bool {
+        match self.reach.things[target as usize] {
+            Thing::Port(_, Some(l)) => i.root.contains(&self.inventory[l].id),
+            _ => false,
+        }
+    }
+
+    /// Whether the watch is so young that a device may simply not have been asked yet.
+    fn young(&self) -> bool {
+        let icmp = self.settings.checks.get("icmp").map_or(Duration::from_secs(20), |r| r.interval);
+        self.state.now < self.state.watching_since + icmp.mul_f64(2.5)
+    }
+
+    /// These are waited for, and asked at once.
+    fn wait_for(&mut self, devices: &[u32]) {
+        for &d in devices {
+            self.state.waiting.insert(self.reach.devices[d as usize].target);
+            self.ask(d);
+        }
+    }
+
+    /// What a target's device should be asked now.
+    pub(crate) fn ask_about(&mut self, target: TargetIx) {
+        let check = match self.reach.things[target as usize] {
+            Thing::Port(..) => "snmp:if-status",
+            _ => "icmp",
+        };
+        if let Some(d) = self.reach.device_of(target) {
+            self.asks.insert((d.0, check));
+        }
+    }
+
+    fn ask(&mut self, device: u32) {
+        let now = self.state.now;
+        if self.asked.get(&device).is_none_or(|at| *at + ASK_AGAIN <= now) {
+            self.asked.insert(device, now);
+            self.asks.insert((device, "icmp"));
+        }
+    }
+
+    /// After a restart: derives who is open and what stands; decides nothing.
+    pub(crate) fn index_again(&mut self) {
+        self.open = self
+            .state
+            .incidents
+            .iter()
+            .filter(|(_, i)| i.open())
+            .map(|(ix, i)| (i.cause, *ix))
+            .collect();
+        self.signal_index = self
+            .state
+            .signals
+            .iter()
+            .map(|(ix, s)| ((s.source.clone(), s.key.clone()), *ix))
+            .collect();
+    }
+
+    /// A device answers again. What was explained by its silence is asked afresh before anything is
+    /// made of it: it may only need a moment longer.
+    pub(crate) fn root_came_back(&mut self, device: DeviceIx) {
+        let target = self.reach.devices[device.0 as usize].target;
+        let mut afresh: BTreeSet<AlarmKey> = BTreeSet::new();
+        if let Some(i) = self.open.get(&Cause::Device(target)) {
+            for key in &self.state.incidents[i].members {
+                let of = self.reach.device_of(self.target_of_alarm(*key));
+                if matches!(key, AlarmKey::Silent(_)) && of != Some(device) {
+                    afresh.insert(*key);
+                }
+            }
+            self.touched.insert(*i);
+        }
+        let mut seen = BTreeSet::new();
+        for &(m, _) in self.inventory.graph.neighbours(device.0) {
+            if self.reach.devices[m as usize].down() && !seen.contains(&m) {
+                let c = self.reach.component(&self.inventory, m);
+                for x in c.members {
+                    seen.insert(x);
+                    let own = Cause::Device(self.reach.devices[x as usize].target);
+                    afresh.extend(self.reach_alarms(x).into_iter().filter(|k| {
+                        let incident = self.state.alarms.get(k).and_then(|a| a.incident);
+                        incident.is_some_and(|i| self.state.incidents[&i].cause != own)
+                    }));
+                }
+            }
+        }
+        for key in afresh {
+            // What gave a good sign already needs no more than another one.
+            let settled = |a: &crate::state::Alarm| {
+                matches!(a.state, AlarmState::Flapping | AlarmState::Clearing)
+            };
+            if self.state.alarms.get(&key).is_some_and(|a| !settled(a)) {
+                self.confirm_afresh(key, "what explained it answers again; it is asked afresh");
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What changes too often to mean anything.
+//!
+//! *Confirmed* changes within a sliding time are counted, not samples: a check that needs three bad
+//! samples to fail has had its say three times already. Many changes start it, few end it, and the
+//! gap between the two numbers keeps the flapping itself from flapping. While it lasts the incident
+//! stays open; when it ends, whatever is true then is told.
+
+use crate::Correlator;
+use crate::state::{AlarmKey, CheckIx, Phase, Timer};
+use model::AlarmState;
+use std::time::Duration;
+
+/// Changes remembered for each check; enough to judge, whatever is configured.
+const CHANGES_MAX: usize = 64;
+
+impl Correlator {
+    /// Counts a confirmed change. True when there are so many that it flaps.
+    pub(crate) fn count_change(&mut self, ix: CheckIx) -> bool {
+        if self.settings.flapping.start == 0 {
+            return false;
+        }
+        let now = self.state.now;
+        let changes = self.state.changes.entry(ix).or_default();
+        changes.push_back(now);
+        if changes.len() > CHANGES_MAX {
+            changes.pop_front();
+        }
+        self.flaps(ix)
+    }
+
+    /// Whether there were so many changes lately that it flaps.
+    pub(crate) fn flaps(&self, ix: CheckIx) -> bool {
+        let f = self.settings.flapping;
+        f.start > 0 && self.changes_lately(ix) >= f.start as usize
+    }
+
+    fn changes_lately(&self, ix: CheckIx) -> usize {
+        let from = self.state.now - self.settings.flapping.window;
+        self.state.changes.get(&ix).map_or(0, |c| c.iter().filter(|t| **t > from).count())
+    }
+
+    pub(crate) fn is_flapping(&self, key: AlarmKey) -> bool {
+        self.state.alarms.get(&key).is_some_and(|a| a.state == AlarmState::Flapping)
+    }
+
+    /// An alarm that is part of an incident flaps from here on. One that nobody was told of yet goes
+    /// its usual way; if it is raised, it is raised as flapping.
+    pub(crate) fn begin_flapping(&mut self, ix: CheckIx) {
+        let key = AlarmKey::Silent(ix);
+        let Some(alarm) = self.state.alarms.get_mut(&key) else { return };
+        if alarm.incident.is_none() {
+            if self.state.checks[ix as usize].phase == Phase::Ok {
+                self.end_alarm(key, "it answers again");
+            }
+            return;
+        }
+        if alarm.state == AlarmState::Flapping {
+            return;
+        }
+        let was = std::mem::replace(&mut alarm.state, AlarmState::Flapping);
+        let incident = alarm.incident;
+        let reason = format!(
+            "{} confirmed changes within {}",
+            self.changes_lately(ix),
+            model::time::show_duration(self.settings.flapping.window)
+        );
+        self.clear_hold(key);
+        self.alarm_line(key, AlarmState::Flapping, was, incident, reason);
+        self.watch_flapping(key);
+    }
+
+    /// Sees to it that we look again when few enough changes are left.
+    pub(crate) fn watch_flapping(&mut self, key: AlarmKey) {
+        let AlarmKey::Silent(ix) = key else { return };
+        let f = self.settings.flapping;
+        let Some(changes) = self.state.changes.get(&ix) else { return };
+        let Some(last_to_leave) =
+            changes.len().checked_sub(1 + f.end as usize).and_then(|n| changes.get(n))
+        else {
+            return;
+        };
+        let at = *last_to_leave + f.window + Duration::from_millis(1);
+        self.state.timers.retain(|(_, t)| *t != Timer::Flap(ix));
+        self.set_timer(at.max(self.state.now), Timer::Flap(ix));
+    }
+
+    /// Ends the flapping of a check if it has been steady enough, and tells how it ended.
+    pub(crate) fn look_at_flapping(&mut self, ix: CheckIx) {
+        let key = AlarmKey::Silent(ix);
+        if !self.is_flapping(key) {
+            return;
+        }
+        if self.changes_lately(ix) > self.settings.flapping.end as usize {
+            self.watch_flapping(key);
+            return;
+        }
+        self.state.changes.remove(&ix);
+        if self.state.checks[ix as usize].phase == Phase::Ok {
+            self.end_alarm(key, "it has been steady, and answers");
+        } else if let Some(alarm) = self.state.alarms.get_mut(&key) {
+            alarm.state = AlarmState::Raised;
+            let incident = alarm.incident;
+            self.alarm_line(
+                key,
+                AlarmState::Raised,
+                AlarmState::Flapping,
+                incident,
+                "it has been steady, and fails".into(),
+            );
+        }
+        self.evaluate();
+    }
+}

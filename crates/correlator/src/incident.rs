@@ -1,0 +1,510 @@
+//! The life of an incident: opened, revised, recovered, opened again, merged, closed; and what
+//! desks and people should hear of each step.
+
+use crate::Correlator;
+use crate::state::{AlarmKey, Cause, Incident, IncidentIx, Timer};
+use crate::text::Telling;
+use model::{
+    AlarmState, Change, Condition, Decision, IncidentId, IncidentLine, Intent, IntentOp, Priority,
+    Timestamp, Work,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is affected is told this long after it changed, so that what fails together is told together.
+const GATHER: Duration = Duration::from_secs(5);
+/// Up to this many members, each newcomer is weighed at once; beyond, when the next note is due.
+const WEIGH_AT_ONCE: usize = 64;
+
+impl Correlator {
+    /// A new incident, or the one that recovered a moment ago.
+    pub(crate) fn open_or_reopen(
+        &mut self,
+        cause: Cause,
+        root: &[Arc<str>],
+        alarms: &[AlarmKey],
+    ) -> IncidentIx {
+        let now = self.state.now;
+        let onset = alarms
+            .iter()
+            .filter_map(|k| self.state.alarms.get(k))
+            .map(|a| a.onset)
+            .min()
+            .unwrap_or(now);
+        let before = self
+            .state
+            .incidents
+            .iter()
+            .rev()
+            .find(|(_, i)| i.cause == cause && !i.open())
+            .map(|(ix, i)| (*ix, i.recovered_at, i.id.clone(), i.work));
+        if let Some((ix, Some(recovered), _, work)) = &before
+            && now < *recovered + self.settings.reopen_within
+            && *work != Work::Closed
+        {
+            self.state.timers.remove(&(*recovered + self.settings.close_after, Timer::Close(*ix)));
+            if let Some(i) = self.state.incidents.get_mut(ix) {
+                i.recovered_at = None;
+                i.condition = Condition::Failing;
+                i.work = Work::New;
+                i.by = None;
+                i.opened_by = self.event.number;
+                i.reopening = true;
+            }
+            self.open.insert(cause, *ix);
+            self.touched.insert(*ix);
+            return *ix;
+        }
+        let ix = self.state.next_incident;
+        self.state.next_incident += 1;
+        let id = IncidentId::of(&self.tag(), self.event.number, self.event.opened);
+        self.event.opened += 1;
+        let incident = Incident {
+            id,
+            cause,
+            root: root.to_vec(),
+            members: BTreeSet::new(),
+            condition: Condition::Failing,
+            work: Work::New,
+            computed: Priority::P4,
+            wanted: None,
+            scope: model::Scope::Lokal,
+            affected: model::Affected::default(),
+            since: onset,
+            opened_at: now,
+            opened_by: self.event.number,
+            fresh: true,
+            reopening: false,
+            removed: false,
+            recovered_at: None,
+            why: String::new(),
+            what: String::new(),
+            revision: 0,
+            ticketed: false,
+            last_note: Timestamp::MIN,
+            note_due: false,
+            told: BTreeSet::new(),
+            said: model::Affected::default(),
+            outage: false,
+            rerooted_from: None,
+            recurrence_of: before.map(|(_, _, id, _)| id),
+            by: None,
+        };
+        self.state.incidents.insert(ix, incident);
+        self.open.insert(cause, ix);
+        self.touched.insert(ix);
+        ix
+    }
+
+    /// The best explanation of an incident is this now.
+    pub(crate) fn reroot(&mut self, ix: IncidentIx, cause: Cause, root: Vec<Arc<str>>) {
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        if i.cause == cause && i.root == root {
+            return;
+        }
+        self.open.remove(&i.cause);
+        let before = std::mem::replace(&mut i.root, root);
+        i.cause = cause;
+        self.open.insert(cause, ix);
+        self.touched.insert(ix);
+        if !i.fresh && i.rerooted_from.is_none() {
+            i.rerooted_from = Some(before);
+        }
+    }
+
+    /// Whether this incident was opened by the event at hand.
+    pub(crate) fn opened_now(&self, incident: Option<IncidentIx>) -> bool {
+        incident
+            .and_then(|i| self.state.incidents.get(&i))
+            .is_some_and(|i| i.opened_by == self.event.number)
+    }
+
+    /// Brings every incident that was touched in line, and says what changed.
+    pub(crate) fn settle_touched(&mut self, went: &BTreeMap<IncidentIx, IncidentIx>) {
+        for ix in std::mem::take(&mut self.touched) {
+            let Some(i) = self.state.incidents.get(&ix) else { continue };
+            if !i.open() {
+                continue;
+            }
+            if i.members.is_empty() {
+                match went.get(&ix) {
+                    Some(&into) if into != ix && self.still_fails(ix) => self.merge(ix, into),
+                    _ => self.recover(ix),
+                }
+            } else if i.fresh || i.reopening {
+                self.tell_opening(ix);
+            } else if i.rerooted_from.is_some() {
+                self.tell_reroot(ix);
+            } else if i.members.len() <= WEIGH_AT_ONCE {
+                self.revise(ix);
+            } else {
+                self.note_soon(ix);
+            }
+        }
+    }
+
+    fn tell_opening(&mut self, ix: IncidentIx) {
+        self.weigh(ix);
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        let reopening = i.reopening;
+        (i.fresh, i.reopening) = (false, false);
+        i.last_note = Timestamp::MIN;
+        i.note_due = false;
+        let ticketed = i.ticketed;
+        let change = if reopening { Change::Reopened } else { Change::Opened };
+        self.incident_line(ix, change, self.reason(ix));
+        if self.state.incidents[&ix].priority() == Priority::P4 && !ticketed {
+            return;
+        }
+        if reopening && ticketed {
+            self.intent(ix, IntentOp::Reopen, Telling::Reopened);
+        } else {
+            self.create(ix);
+        }
+        self.intent(
+            ix,
+            IntentOp::Notify,
+            if reopening { Telling::Reopened } else { Telling::Opened },
+        );
+    }
+
+    fn tell_reroot(&mut self, ix: IncidentIx) {
+        let was = self.state.incidents[&ix].priority();
+        self.weigh(ix);
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        let Some(before) = i.rerooted_from.take() else { return };
+        let ticketed = i.ticketed;
+        let reason = format!(
+            "{} explains it better than {}; {}; {}",
+            i.root.join(" or "),
+            before.join(" or "),
+            i.what,
+            i.why
+        );
+        self.incident_line(ix, Change::Rerooted, reason);
+        if ticketed {
+            self.intent(ix, IntentOp::Note, Telling::Rerooted { before });
+        }
+        self.reprioritise(ix, was);
+    }
+
+    /// Whether what an incident is about still fails, whoever explains it now.
+    fn still_fails(&self, ix: IncidentIx) -> bool {
+        match self.state.incidents[&ix].cause {
+            Cause::Device(t) => {
+                self.reach.device_of(t).is_some_and(|d| self.reach.devices[d.0 as usize].down())
+            }
+            Cause::Link(_) => true,
+            Cause::Other(_) => false,
+        }
+    }
+
+    fn create(&mut self, ix: IncidentIx) {
+        if let Some(i) = self.state.incidents.get_mut(&ix) {
+            i.ticketed = true;
+        }
+        self.intent(ix, IntentOp::Create, Telling::Opened);
+    }
+
+    /// Weighs an open incident again; says at once what changes how urgent it is, and gathers the rest.
+    ///
+    /// While it dissolves (members give good signs, or are asked afresh) it is left as it is: half
+    /// an outage on the way to none is no smaller outage that anybody should hear of.
+    fn revise(&mut self, ix: IncidentIx) {
+        let before = &self.state.incidents[&ix];
+        let dissolving = |k: &AlarmKey| {
+            self.state.alarms.get(k).is_some_and(|a| match a.state {
+                AlarmState::Suspect | AlarmState::Clearing => true,
+                AlarmState::Flapping => !self.is_reach(*k),
+                _ => false,
+            })
+        };
+        if before.members.iter().any(dissolving) {
+            return;
+        }
+        let was = (before.priority(), before.scope, before.condition);
+        let affected = before.affected.clone();
+        self.weigh(ix);
+        let i = &self.state.incidents[&ix];
+        if (i.priority(), i.scope, i.condition) != was {
+            self.incident_line(ix, Change::Updated, self.reason(ix));
+            self.reprioritise(ix, was.0);
+        }
+        if self.state.incidents[&ix].affected != affected {
+            self.note_soon(ix);
+        }
+    }
+
+    /// Tells the desk of another priority, or creates the ticket that it now deserves.
+    pub(crate) fn reprioritise(&mut self, ix: IncidentIx, was: Priority) {
+        let i = &self.state.incidents[&ix];
+        let now = i.priority();
+        match (i.ticketed, now) {
+            (false, Priority::P4) => {}
+            (false, _) => {
+                self.create(ix);
+                self.intent(ix, IntentOp::Notify, Telling::Opened);
+            }
+            (true, _) if self.desk_priority(now) != self.desk_priority(was) => {
+                self.intent(ix, IntentOp::Reprioritise, Telling::Reprioritised { was });
+            }
+            (true, _) => {}
+        }
+    }
+
+    /// What stands on a ticket: it was opened for P3 at least, and stays there.
+    fn desk_priority(&self, p: Priority) -> Priority {
+        p.min(Priority::P3)
+    }
+
+    /// Sees to it that what changed about an incident is said before long.
+    fn note_soon(&mut self, ix: IncidentIx) {
+        let every = self.settings.note_every;
+        let now = self.state.now;
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        if !i.note_due {
+            i.note_due = true;
+            let at = (now + GATHER).max(i.last_note + every);
+            self.set_timer(at, Timer::Note(ix));
+        }
+    }
+
+    /// A note is due: says what changed about an incident.
+    pub(crate) fn note_is_due(&mut self, ix: IncidentIx) {
+        let now = self.state.now;
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        if !i.note_due || !i.open() {
+            return;
+        }
+        i.note_due = false;
+        i.last_note = now;
+        let (was, told) = (i.priority(), i.told.clone());
+        self.weigh(ix);
+        let i = &self.state.incidents[&ix];
+        if i.affected == i.said && i.priority() == was {
+            return;
+        }
+        self.incident_line(ix, Change::Updated, self.reason(ix));
+        self.reprioritise(ix, was);
+        let i = &self.state.incidents[&ix];
+        let more: Vec<Arc<str>> = i
+            .affected
+            .devices
+            .iter()
+            .chain(&i.affected.services)
+            .filter(|d| !told.contains(*d))
+            .cloned()
+            .collect();
+        if i.ticketed && !more.is_empty() {
+            self.intent(ix, IntentOp::Note, Telling::Grown { more });
+        }
+    }
+
+    /// Nothing of it fails any more.
+    fn recover(&mut self, ix: IncidentIx) {
+        let now = self.state.now;
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        i.condition = Condition::Clear;
+        i.recovered_at = Some(now);
+        i.note_due = false;
+        let unheard = i.fresh;
+        let resolved_already = i.work == Work::Resolved;
+        self.open.remove(&i.cause);
+        if unheard {
+            // Opened and over within one event: nobody heard of it.
+            self.state.incidents.remove(&ix);
+            return;
+        }
+        let since = now.since(i.since);
+        let reason = match &i.removed {
+            true => "it was removed from the inventory".to_owned(),
+            false => format!(
+                "nothing of it fails any more, after {}",
+                model::time::show_duration(Duration::from_secs(since.as_secs()))
+            ),
+        };
+        self.incident_line(ix, Change::Recovered, reason.clone());
+        if let Some(i) = self.state.incidents.get_mut(&ix) {
+            i.work = Work::Resolved;
+        }
+        self.incident_line(ix, Change::Resolved, reason);
+        if self.state.incidents[&ix].ticketed {
+            if !resolved_already {
+                self.intent(ix, IntentOp::Resolve, Telling::Recovered);
+            }
+            self.intent(ix, IntentOp::Notify, Telling::Recovered);
+        }
+        self.set_timer(now + self.settings.close_after, Timer::Close(ix));
+    }
+
+    /// It was the same cause as another, which goes on.
+    fn merge(&mut self, ix: IncidentIx, into: IncidentIx) {
+        let now = self.state.now;
+        let target = self.state.incidents[&into].id.clone();
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        i.condition = Condition::Clear;
+        i.work = Work::Closed;
+        i.recovered_at = Some(now);
+        let (fresh, ticketed) = (i.fresh, i.ticketed);
+        self.open.remove(&i.cause);
+        if fresh {
+            self.state.incidents.remove(&ix);
+            return;
+        }
+        let reason =
+            format!("{} explains all of it", self.state.incidents[&into].root.join(" or "));
+        self.incident_line_into(ix, Change::Merged, reason, Some(target.clone()));
+        if ticketed {
+            self.intent_into(
+                ix,
+                IntentOp::Merge,
+                Telling::Merged { into: target.clone() },
+                Some(target),
+            );
+        }
+        self.set_timer(now + self.settings.close_after, Timer::Close(ix));
+    }
+
+    /// A resolved incident is closed, and forgotten here.
+    pub(crate) fn close(&mut self, ix: IncidentIx) {
+        if self.state.incidents.get(&ix).is_none_or(Incident::open) {
+            return;
+        }
+        if self.state.incidents[&ix].work != Work::Closed {
+            if let Some(i) = self.state.incidents.get_mut(&ix) {
+                i.work = Work::Closed;
+            }
+            let after = model::time::show_duration(self.settings.close_after);
+            self.incident_line(ix, Change::Closed, format!("it stayed resolved for {after}"));
+        }
+        self.state.incidents.remove(&ix);
+    }
+
+    // ---- alarms leaving ----
+
+    /// An alarm is over.
+    pub(crate) fn end_alarm(&mut self, key: AlarmKey, reason: &str) {
+        let Some(alarm) = self.state.alarms.get(&key) else { return };
+        let (was, incident) = (alarm.state, alarm.incident);
+        self.alarm_line(key, AlarmState::Ok, was, incident, reason.to_owned());
+        self.drop_alarm(key);
+        self.dirty = true;
+    }
+
+    /// Takes an alarm out of everything, without a word.
+    pub(crate) fn drop_alarm(&mut self, key: AlarmKey) {
+        self.clear_hold(key);
+        let Some(alarm) = self.state.alarms.remove(&key) else { return };
+        if let Some(ix) = alarm.incident {
+            if let Some(i) = self.state.incidents.get_mut(&ix) {
+                i.members.remove(&key);
+            }
+            self.touched.insert(ix);
+        }
+    }
+
+    /// Another state of an alarm that stands; a flapping one keeps flapping.
+    pub(crate) fn shift(&mut self, key: AlarmKey, state: AlarmState, reason: &str) {
+        let Some(alarm) = self.state.alarms.get_mut(&key) else { return };
+        if alarm.state == AlarmState::Flapping
+            || alarm.state == state
+            || (alarm.state == AlarmState::Held && state == AlarmState::Clearing)
+        {
+            return;
+        }
+        let was = std::mem::replace(&mut alarm.state, state);
+        let incident = alarm.incident;
+        self.alarm_line(key, state, was, incident, reason.to_owned());
+    }
+
+    /// The time for which an alarm may be held is over.
+    pub(crate) fn hold_ends(&mut self, key: AlarmKey) {
+        if self.state.alarms.get(&key).is_some_and(|a| a.state == AlarmState::Held) {
+            self.evaluate();
+        }
+    }
+
+    pub(crate) fn clear_hold(&mut self, key: AlarmKey) {
+        if let Some(alarm) = self.state.alarms.get(&key) {
+            self.state.timers.remove(&(alarm.hold_until, Timer::Hold(key)));
+        }
+    }
+
+    // ---- lines ----
+
+    /// What happened and why this priority, in one sentence.
+    fn reason(&self, ix: IncidentIx) -> String {
+        let i = &self.state.incidents[&ix];
+        match &i.wanted {
+            Some((p, by, reason)) => {
+                format!("{}; {p} as {by} wants it: {reason} (computed: {})", i.what, i.why)
+            }
+            None => format!("{}; {}", i.what, i.why),
+        }
+    }
+
+    pub(crate) fn incident_line(&mut self, ix: IncidentIx, change: Change, reason: String) {
+        self.incident_line_into(ix, change, reason, None);
+    }
+
+    fn incident_line_into(
+        &mut self,
+        ix: IncidentIx,
+        change: Change,
+        reason: String,
+        into: Option<IncidentId>,
+    ) {
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        i.said.clone_from(&i.affected);
+        self.out.push_back(Decision::Incident(Box::new(IncidentLine {
+            at: self.state.now,
+            id: i.id.clone(),
+            change,
+            condition: i.condition,
+            work: i.work,
+            priority: i.priority(),
+            scope: i.scope,
+            root: i.root.clone(),
+            affected: i.affected.clone(),
+            since: i.since,
+            reason,
+            into,
+            recurrence_of: i.recurrence_of.clone(),
+            by: i.by.clone(),
+        })));
+    }
+
+    pub(crate) fn intent(&mut self, ix: IncidentIx, op: IntentOp, telling: Telling) {
+        self.intent_into(ix, op, telling, None);
+    }
+
+    fn intent_into(
+        &mut self,
+        ix: IncidentIx,
+        op: IntentOp,
+        telling: Telling,
+        into: Option<IncidentId>,
+    ) {
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        i.revision += 1;
+        if op != IntentOp::Notify {
+            i.told = i.affected.devices.iter().chain(&i.affected.services).cloned().collect();
+        }
+        let i = &self.state.incidents[&ix];
+        let (title, text) = self.tell(i, &telling);
+        self.out.push_back(Decision::Intent(Box::new(Intent {
+            at: self.state.now,
+            id: format!("{}.{}", i.id, i.revision),
+            incident: i.id.clone(),
+            op,
+            revision: i.revision,
+            priority: self.desk_priority(i.priority()),
+            title,
+            text,
+            into,
+            event: self.event.number,
+            received: self.event.received,
+        })));
+    }
+}

@@ -1,0 +1,430 @@
+//! Decides which observations and signals form one incident, and what a desk should hear about it.
+//!
+//! Opens no socket, reads no clock, spawns nothing, draws no lots: events and time are arguments,
+//! and the same events give the same decisions, byte for byte, today, in a replay, on another
+//! machine. **The correlator knows no vendor by name.**
+//!
+//! Start at [`Correlator`].
+
+mod affected;
+mod check;
+mod command;
+mod evaluate;
+mod flapping;
+mod incident;
+mod level;
+mod look;
+mod reach;
+mod rebuild;
+mod signal;
+mod state;
+mod text;
+mod window;
+
+pub use look::DeviceLook;
+pub use rebuild::Past;
+pub use state::State;
+
+use model::settings::CheckRule;
+use model::{
+    AlarmLine, AlarmState, Condition, Decision, Event, IncidentId, Inventory, Kind, Priority,
+    Settings, Timestamp, Verdict, VerdictLine, id,
+};
+use reach::Reach;
+use state::{AlarmKey, Cause, IncidentIx, Timer};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An `at` this far ahead of `received` is not believed.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(5);
+
+/// The state machine between what happened and what people should hear.
+///
+/// Four families of methods: getters; `handle_*` for what happened; what an operator asks comes as
+/// a `command` event; `poll_*` for what should happen next. After each [`Self::handle_event`],
+/// drain [`Self::poll_decision`] until it is empty, then [`Self::poll_ask`]; then come back at
+/// [`Self::poll_timeout`], or with the next event. Decisions must be durable before anyone hears
+/// of them; asks are hints and may be lost.
+pub struct Correlator {
+    inventory: Arc<Inventory>,
+    settings: Settings,
+    state: State,
+    reach: Reach,
+    /// The rule of each check name, by its number.
+    rules: Vec<CheckRule>,
+    /// Decisions not drained yet.
+    out: VecDeque<Decision>,
+    asks: BTreeSet<(u32, &'static str)>,
+    /// What the event at hand has to do with.
+    event: Current,
+    /// Something confirmed changed, so that the incidents must be looked at again.
+    dirty: bool,
+    /// Incidents to look at before the event is done.
+    touched: BTreeSet<IncidentIx>,
+    /// The open incidents by what caused them.
+    open: BTreeMap<Cause, IncidentIx>,
+    /// The signals that stand, by source and key.
+    signal_index: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// When each device was last asked for, so that nobody is asked all the time.
+    asked: BTreeMap<u32, Timestamp>,
+}
+
+/// The event at hand.
+#[derive(Debug, Clone, Default)]
+struct Current {
+    number: u64,
+    received: Timestamp,
+    /// Incidents it opened so far.
+    opened: u32,
+}
+
+/// A check that should be asked now, for somebody waits for its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The device.
+    pub target: Arc<str>,
+    /// The check.
+    pub check: &'static str,
+}
+
+/// Numbers for the metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open incidents by priority and condition.
+    pub incidents: BTreeMap<(Priority, Condition), usize>,
+    /// Alarms by state.
+    pub alarms: BTreeMap<AlarmState, usize>,
+    /// Checks known.
+    pub checks: usize,
+    /// Timers set.
+    pub timers: usize,
+    /// Times of producers that were ahead of ours and not believed.
+    pub clocks_ahead: u64,
+}
+
+impl Correlator {
+    /// Knows nothing yet.
+    pub fn new(inventory: Arc<Inventory>, settings: Settings) -> Self {
+        Self::restore(inventory, settings, State::default())
+    }
+
+    /// Goes on from a snapshot, under this inventory and these settings.
+    pub fn restore(inventory: Arc<Inventory>, settings: Settings, mut state: State) -> Self {
+        state.targets.reindex();
+        state.check_names.reindex();
+        state.probes.reindex();
+        let reach = Reach::build(&inventory, &mut state);
+        let mut this = Correlator {
+            inventory,
+            settings,
+            state,
+            reach,
+            rules: Vec::new(),
+            out: VecDeque::new(),
+            asks: BTreeSet::new(),
+            event: Current::default(),
+            dirty: false,
+            touched: BTreeSet::new(),
+            open: BTreeMap::new(),
+            signal_index: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        };
+        this.learn_rules();
+        this.index_again();
+        this.watch_windows();
+        this
+    }
+
+    // ---- getters ----
+
+    /// All that has to survive a restart.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The number of the last event taken.
+    pub fn last_event(&self) -> u64 {
+        self.state.last_event
+    }
+
+    /// The core's clock.
+    pub fn now(&self) -> Timestamp {
+        self.state.now
+    }
+
+    /// The inventory in force.
+    pub fn inventory(&self) -> &Arc<Inventory> {
+        &self.inventory
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The unique name of this installation.
+    pub fn instance(&self) -> &str {
+        if self.state.instance.is_empty() { &self.settings.instance } else { &self.state.instance }
+    }
+
+    /// Whether an incident of this id is known (open, or not yet closed).
+    pub fn knows(&self, id: &IncidentId) -> bool {
+        self.state.incidents.values().any(|i| i.id == *id)
+    }
+
+    /// Numbers for the metrics.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            checks: self.state.checks.len(),
+            timers: self.state.timers.len(),
+            clocks_ahead: self.state.clocks_ahead,
+            ..Counts::default()
+        };
+        for i in self.state.incidents.values().filter(|i| i.open()) {
+            *counts.incidents.entry((i.priority(), i.condition)).or_default() += 1;
+        }
+        for a in self.state.alarms.values() {
+            *counts.alarms.entry(a.state).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The maintenance windows and silences that people asked for and that have not ended.
+    pub fn windows(&self) -> impl Iterator<Item = &model::settings::Window> {
+        self.settings.windows.iter().chain(self.state.windows.values())
+    }
+
+    // ---- what happened ----
+
+    /// Takes event `number`. Timers due by its time fire first.
+    pub fn handle_event(&mut self, number: u64, event: &Event<'_>) {
+        let (now, at) = self.clock(event);
+        self.event = Current { number, received: event.received.unwrap_or(event.at), opened: 0 };
+        self.state.last_received = self.event.received;
+        match &event.kind {
+            // What was due before the stop is due; what would have come due while nobody watched
+            // must first be looked at again.
+            Kind::Gap { since } => self.fire_timers((*since).min(now)),
+            _ => self.fire_timers(now),
+        }
+        self.state.now = now;
+        self.state.last_event = number;
+        if self.state.watching_since == Timestamp::default() {
+            self.state.watching_since = now;
+        }
+        match &event.kind {
+            Kind::Observation(o) => self.handle_observation(at, o),
+            Kind::Signal(s) => self.handle_signal(at, s),
+            Kind::Command(c) => self.handle_command(at, c),
+            Kind::Desk(d) => self.handle_desk(at, d),
+            Kind::Config { hash, instance } => {
+                if let Some(instance) = instance {
+                    self.state.instance.clone_from(instance);
+                }
+                self.state.watching_since = now;
+                let reason = format!("configuration {} takes effect", &hash[..hash.len().min(12)]);
+                self.verdict(at, None, Verdict::Config, None, reason, false);
+            }
+            Kind::Gap { since } => {
+                self.handle_gap(*since);
+                self.fire_timers(now);
+                let reason = format!(
+                    "nothing was watched since {since}; nothing changes before it has been observed again"
+                );
+                self.verdict(at, None, Verdict::Gap, None, reason, false);
+            }
+            Kind::Tick => self.verdict(at, None, Verdict::Time, None, "time passed", true),
+        }
+        if self.dirty || !self.touched.is_empty() {
+            self.evaluate();
+        }
+    }
+
+    /// Event `number` is written in a way that this version does not understand. It is kept for the
+    /// next one; here it counts, and changes nothing.
+    pub fn handle_unreadable(&mut self, number: u64, received: Timestamp, why: &str) {
+        self.event = Current { number, received, opened: 0 };
+        self.fire_timers(self.state.now.max(received));
+        self.state.now = self.state.now.max(received);
+        self.state.last_event = number;
+        self.state.last_received = received;
+        let reason = format!("this version cannot read it: {why}");
+        self.verdict(received, None, Verdict::Unknown, None, reason, false);
+    }
+
+    /// Another inventory or other settings take effect, just before the `config` event that says so.
+    /// What is no longer in the inventory is let go, and its incidents end with that reason.
+    pub fn reconfigure(&mut self, inventory: Arc<Inventory>, settings: Settings) {
+        self.inventory = inventory;
+        self.settings = settings;
+        self.rules.clear();
+        self.learn_rules();
+        self.reach = Reach::build(&self.inventory, &mut self.state);
+        self.state.watching_since = self.state.now;
+        self.let_go_of_the_removed();
+        self.dirty = true;
+        self.evaluate();
+    }
+
+    // ---- what should happen next ----
+
+    /// The next decision. All of them must be durable before anyone hears of one.
+    pub fn poll_decision(&mut self) -> Option<Decision> {
+        self.out.pop_front()
+    }
+
+    /// The next check that should be asked now.
+    pub fn poll_ask(&mut self) -> Option<Ask> {
+        let (device, check) = self.asks.pop_first()?;
+        Some(Ask { target: self.inventory.devices[device as usize].id.clone(), check })
+    }
+
+    /// When to come back with a `tick`, and why.
+    pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
+        self.state.timers.first().map(|(at, timer)| (*at, timer.why()))
+    }
+
+    // ---- inside ----
+
+    /// The core's clock after this event, and the event's own time as far as it is believed.
+    fn clock(&mut self, event: &Event<'_>) -> (Timestamp, Timestamp) {
+        let told = event.received.unwrap_or(event.at);
+        let mut at = event.at;
+        if at > told + CLOCK_AHEAD_MAX {
+            self.state.clocks_ahead += 1;
+            at = told;
+        }
+        (self.state.now.max(told), at)
+    }
+
+    /// Fires every timer due by `now`, ordered by (deadline, id), with the clock at its deadline.
+    fn fire_timers(&mut self, now: Timestamp) {
+        while let Some((due, _)) = self.state.timers.first()
+            && *due <= now
+        {
+            let Some((due, timer)) = self.state.timers.pop_first() else { break };
+            self.state.now = self.state.now.max(due);
+            match timer {
+                Timer::Hold(key) => self.hold_ends(key),
+                Timer::Note(ix) => self.note_is_due(ix),
+                Timer::Flap(ix) => self.look_at_flapping(ix),
+                Timer::Window(id) => self.window_turns(&id),
+                Timer::Close(ix) => self.close(ix),
+            }
+        }
+    }
+
+    /// Nothing was watched for a while: what is not confirmed must be seen again from the start,
+    /// what is confirmed stands until it is seen otherwise.
+    fn handle_gap(&mut self, _since: Timestamp) {
+        let now = self.state.now;
+        self.state.watching_since = now;
+        for ix in 0..self.state.checks.len() as u32 {
+            self.forget_samples(ix);
+        }
+        self.state.means.clear();
+        let held: Vec<AlarmKey> = self
+            .state
+            .alarms
+            .iter()
+            .filter(|(k, a)| reach::held(a.state) && matches!(k, AlarmKey::Silent(_)))
+            .map(|(k, _)| *k)
+            .collect();
+        for key in held {
+            self.confirm_afresh(key, "nothing was watched for a while; it is asked again");
+        }
+        for view in &mut self.reach.devices {
+            view.last_reply = view.last_reply.min(now);
+        }
+    }
+
+    fn verdict(
+        &mut self,
+        at: Timestamp,
+        target: Option<u32>,
+        verdict: Verdict,
+        incident: Option<IncidentIx>,
+        reason: impl Into<Cow<'static, str>>,
+        routine: bool,
+    ) {
+        let line = VerdictLine {
+            at,
+            event: self.event.number,
+            target: target.map(|t| self.state.targets.name(t).clone()),
+            verdict,
+            incident: incident.and_then(|i| Some(self.state.incidents.get(&i)?.id.clone())),
+            reason: reason.into(),
+            routine,
+        };
+        self.out.push_back(Decision::Verdict(line));
+    }
+
+    /// Says that an alarm changed its state.
+    fn alarm_line(
+        &mut self,
+        key: AlarmKey,
+        state: AlarmState,
+        was: AlarmState,
+        incident: Option<IncidentIx>,
+        reason: String,
+    ) {
+        let (target, check) = self.name_of(key);
+        let incident = incident.and_then(|i| Some(self.state.incidents.get(&i)?.id.clone()));
+        let at = self.state.now;
+        self.out.push_back(Decision::Alarm(AlarmLine {
+            at,
+            target,
+            check,
+            state,
+            was,
+            incident,
+            reason,
+        }));
+    }
+
+    /// What an alarm is called: its target and its check.
+    fn name_of(&self, key: AlarmKey) -> (Arc<str>, Arc<str>) {
+        match key {
+            AlarmKey::Silent(ix) => {
+                let c = &self.state.checks[ix as usize];
+                (
+                    self.state.targets.name(c.target).clone(),
+                    self.state.check_names.name(u32::from(c.name)).clone(),
+                )
+            }
+            AlarmKey::Level(ix, n) => {
+                let c = &self.state.checks[ix as usize];
+                let name = self.state.check_names.name(u32::from(c.name));
+                let check = match self.rules[usize::from(c.name)].thresholds.get(usize::from(n)) {
+                    Some(t) => t.name(name),
+                    None => format!("{name}:level-{n}"),
+                };
+                (self.state.targets.name(c.target).clone(), check.into())
+            }
+            AlarmKey::Signal(ix) => match self.state.signals.get(&ix) {
+                Some(s) => (
+                    self.state.targets.name(s.target).clone(),
+                    format!("signal:{}:{}", s.source, s.key).into(),
+                ),
+                None => ("".into(), "signal".into()),
+            },
+        }
+    }
+
+    fn tag(&self) -> String {
+        id::instance_tag(self.instance())
+    }
+
+    fn set_timer(&mut self, at: Timestamp, timer: Timer) {
+        self.state.timers.insert((at, timer));
+    }
+
+    fn learn_rules(&mut self) {
+        for ix in self.rules.len()..self.state.check_names.len() {
+            let name = self.state.check_names.name(ix as u32);
+            self.rules.push(self.settings.checks.get(&**name).cloned().unwrap_or_default());
+        }
+    }
+}

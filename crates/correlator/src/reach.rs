@@ -1,0 +1,354 @@
+//! Who answers, who does not, and what that says about what failed.
+//!
+//! # The rule
+//! One incident for each unreachable device that has a reachable neighbour: its root is that
+//! device, or the device and its link when exactly one link joins it to the reachable side.
+//! Everything unreachable behind it is explained by it. Routing goes round failures, so no path is
+//! ever assumed: a device with one reachable neighbour and a link to it *should* answer.
+//!
+//! An everyday picture: a street is dark. The first dark house beside a lit one is where the cable
+//! is cut; the houses behind it are only dark because of it. One does not call the electrician for
+//! each house, and one does not call him at all before having looked at the neighbours *after* the
+//! light went out. The last half of that sentence is the hold.
+//!
+//! A device that was never observed is neither lit nor dark: it is looked through.
+
+use crate::state::{AlarmKey, Check, CheckIx, Phase, State, TargetIx};
+use model::Inventory;
+use model::inventory::{DeviceIx, Element, LinkIx};
+use model::{AlarmState, Timestamp};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What a target is under the inventory at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thing {
+    /// A device.
+    Device(DeviceIx),
+    /// A port of this device, and the link it is an end of.
+    Port(DeviceIx, Option<LinkIx>),
+    /// Nothing we know.
+    Stranger,
+}
+
+/// What is known about one device, derived from its checks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DeviceView {
+    /// Its place among the targets; `u32::MAX` until it is seen.
+    pub(crate) target: TargetIx,
+    /// Something was observed of it, by any check.
+    pub(crate) observed: bool,
+    /// The newest answer by any check.
+    pub(crate) last_reply: Timestamp,
+    /// Checks of reachability that are confirmed silent.
+    pub(crate) silent: BTreeSet<CheckIx>,
+    /// Checks of reachability that are suspect.
+    pub(crate) suspect: BTreeSet<CheckIx>,
+    /// Answers by checks that are not silent, since it fell silent.
+    pub(crate) answers_elsewhere: u8,
+}
+
+impl DeviceView {
+    /// Confirmed unreachable.
+    pub(crate) fn down(&self) -> bool {
+        !self.silent.is_empty() && self.answers_elsewhere < 2
+    }
+}
+
+/// What is known about one link, derived from the ports at its ends.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LinkView {
+    /// Port checks that are confirmed down.
+    pub(crate) down: BTreeSet<CheckIx>,
+    /// Ends that are switched off on purpose.
+    pub(crate) admin_down: BTreeSet<TargetIx>,
+}
+
+/// All that follows from state and inventory together.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    /// By target.
+    pub(crate) things: Vec<Thing>,
+    /// By device.
+    pub(crate) devices: Vec<DeviceView>,
+    /// By link.
+    pub(crate) links: Vec<LinkView>,
+    /// Checks by target, name and probe.
+    pub(crate) check_index: FxHashMap<(TargetIx, u16, u16), CheckIx>,
+    /// The checks of each device and its ports.
+    by_device: Vec<Vec<CheckIx>>,
+    /// Devices that a probe stands at.
+    pub(crate) stands: BTreeSet<u32>,
+}
+
+/// A connected set of unreachable devices, and what it says.
+#[derive(Debug, Default)]
+pub(crate) struct Component {
+    /// The unreachable devices, ascending.
+    pub(crate) members: Vec<u32>,
+    /// Devices that answer and have a member as neighbour (looking through the never observed).
+    pub(crate) boundary: BTreeSet<u32>,
+    /// Devices never observed, though the inventory says they are checked.
+    pub(crate) unheard: BTreeSet<u32>,
+    /// The members beside the reachable side, each with the links that lead there.
+    pub(crate) frontier: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Reach {
+    /// Builds everything again: at a start, and when the inventory changes.
+    pub(crate) fn build(inventory: &Inventory, state: &mut State) -> Reach {
+        let mut reach = Reach {
+            things: Vec::new(),
+            devices: vec![
+                DeviceView {
+                    target: u32::MAX,
+                    last_reply: Timestamp::MIN,
+                    ..DeviceView::default()
+                };
+                inventory.devices.len()
+            ],
+            links: vec![LinkView::default(); inventory.links.len()],
+            check_index: FxHashMap::default(),
+            by_device: vec![Vec::new(); inventory.devices.len()],
+            stands: inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0).collect(),
+        };
+        for (i, d) in inventory.devices.iter().enumerate() {
+            let target = state.targets.intern(&d.id);
+            reach.devices[i].target = target;
+            reach.devices[i].answers_elsewhere = state.elsewhere.get(&target).copied().unwrap_or(0);
+        }
+        reach.learn(inventory, state);
+        for ix in 0..state.checks.len() as CheckIx {
+            let check = &state.checks[ix as usize];
+            reach.index_check((check.target, check.name, check.probe), ix);
+            reach.note_check(inventory, state, ix, check);
+        }
+        for &port in &state.admin_down {
+            if let Thing::Port(_, Some(l)) = reach.things[port as usize] {
+                reach.links[l.0 as usize].admin_down.insert(port);
+            }
+        }
+        reach
+    }
+
+    /// Learns what the targets are that were interned since.
+    pub(crate) fn learn(&mut self, inventory: &Inventory, state: &State) {
+        for ix in self.things.len()..state.targets.len() {
+            let name = state.targets.name(ix as u32);
+            self.things.push(match inventory.device(name) {
+                Some(d) => Thing::Device(d),
+                None => match inventory.device_of(name) {
+                    Some(d) => Thing::Port(d, inventory.link_at(name)),
+                    None => Thing::Stranger,
+                },
+            });
+        }
+    }
+
+    /// Takes in a check that is new.
+    pub(crate) fn index_check(&mut self, key: (TargetIx, u16, u16), ix: CheckIx) {
+        self.check_index.insert(key, ix);
+        if let Some(d) = self.device_of(key.0) {
+            self.by_device[d.0 as usize].push(ix);
+        }
+    }
+
+    /// The checks of a device and of its ports.
+    pub(crate) fn checks_of_device(&self, device: u32) -> &[CheckIx] {
+        &self.by_device[device as usize]
+    }
+
+    fn note_check(&mut self, inventory: &Inventory, state: &State, ix: CheckIx, check: &Check) {
+        let Some(d) = self.device_of(check.target) else { return };
+        let view = &mut self.devices[d.0 as usize];
+        // A sample leaves a trace in one of these for good.
+        view.observed |= check.last_reply > Timestamp::MIN || check.onset > Timestamp::MIN;
+        view.last_reply = view.last_reply.max(check.last_reply);
+        if self.proves_reach(inventory, state, check) {
+            let view = &mut self.devices[d.0 as usize];
+            match check.phase {
+                Phase::Bad | Phase::Clearing => {
+                    view.silent.insert(ix);
+                }
+                Phase::Suspect => {
+                    view.suspect.insert(ix);
+                }
+                Phase::Ok | Phase::Unknown => {}
+            }
+        } else if let (Thing::Port(_, Some(l)), Phase::Bad | Phase::Clearing) =
+            (self.things[check.target as usize], check.phase)
+        {
+            self.links[l.0 as usize].down.insert(ix);
+        }
+    }
+
+    /// The device that a target is or is a port of.
+    pub(crate) fn device_of(&self, target: TargetIx) -> Option<DeviceIx> {
+        match self.things[target as usize] {
+            Thing::Device(d) | Thing::Port(d, _) => Some(d),
+            Thing::Stranger => None,
+        }
+    }
+
+    /// Whether silence of this check means that the device cannot be reached: `icmp`, or any other
+    /// check of a device of which no `icmp` is asked.
+    pub(crate) fn proves_reach(&self, inventory: &Inventory, state: &State, check: &Check) -> bool {
+        let Thing::Device(d) = self.things[check.target as usize] else { return false };
+        &**state.check_names.name(u32::from(check.name)) == "icmp"
+            || !inventory[d].checks.iter().any(|c| c == "icmp")
+    }
+
+    /// Looked through: never observed, and no probe stands there.
+    fn transparent(&self, device: u32) -> bool {
+        !self.devices[device as usize].observed && !self.stands.contains(&device)
+    }
+
+    fn removed(&self, link: u32) -> bool {
+        !self.links[link as usize].admin_down.is_empty()
+    }
+
+    /// The component that the unreachable device `start` is in.
+    pub(crate) fn component(&self, inventory: &Inventory, start: u32) -> Component {
+        let mut c = Component::default();
+        let mut seen = BTreeSet::from([start]);
+        let mut queue = VecDeque::from([start]);
+        // Through the never observed: whether the reachable side lies behind each of them.
+        let mut regions: BTreeMap<u32, bool> = BTreeMap::new();
+        while let Some(n) = queue.pop_front() {
+            c.members.push(n);
+            let mut out = Vec::new();
+            for &(m, link) in inventory.graph.neighbours(n) {
+                if self.removed(link) {
+                    continue;
+                }
+                let view = &self.devices[m as usize];
+                if view.down() {
+                    if seen.insert(m) {
+                        queue.push_back(m);
+                    }
+                } else if self.transparent(m) {
+                    if self.look_through(inventory, m, &mut regions, &mut c, &mut seen, &mut queue)
+                    {
+                        out.push(link);
+                    }
+                } else {
+                    self.meet(inventory, m, &mut c);
+                    out.push(link);
+                }
+            }
+            let alone = inventory.graph.neighbours(n).iter().all(|&(_, l)| self.removed(l));
+            if !out.is_empty() || alone || self.stands.contains(&n) {
+                out.sort_unstable();
+                c.frontier.insert(n, out);
+            }
+        }
+        c.members.sort_unstable();
+        if c.frontier.is_empty() {
+            // Nothing at all answers, and nobody stands among them: the first by name order of the
+            // inventory stands for all, rather than none.
+            c.frontier.insert(c.members[0], Vec::new());
+        }
+        c
+    }
+
+    /// Takes a device of the reachable side into the boundary. Where a probe stands is on that side
+    /// even if it was never observed.
+    fn meet(&self, inventory: &Inventory, m: u32, c: &mut Component) {
+        if self.devices[m as usize].observed {
+            c.boundary.insert(m);
+        } else if !inventory.devices[m as usize].checks.is_empty() {
+            c.unheard.insert(m);
+        }
+    }
+
+    /// Walks the never observed from `start`; says whether the reachable side lies behind them.
+    fn look_through(
+        &self,
+        inventory: &Inventory,
+        start: u32,
+        regions: &mut BTreeMap<u32, bool>,
+        c: &mut Component,
+        seen: &mut BTreeSet<u32>,
+        queue: &mut VecDeque<u32>,
+    ) -> bool {
+        if let Some(&lit) = regions.get(&start) {
+            return lit;
+        }
+        let (mut region, mut at, mut lit) = (vec![start], 0, false);
+        let mut inside = BTreeSet::from([start]);
+        while at < region.len() {
+            let n = region[at];
+            at += 1;
+            if !inventory.devices[n as usize].checks.is_empty() {
+                c.unheard.insert(n);
+            }
+            for &(m, link) in inventory.graph.neighbours(n) {
+                if self.removed(link) {
+                    continue;
+                }
+                if self.devices[m as usize].down() {
+                    if seen.insert(m) {
+                        queue.push_back(m);
+                    }
+                } else if self.transparent(m) {
+                    if inside.insert(m) {
+                        region.push(m);
+                    }
+                } else {
+                    lit = true;
+                    self.meet(inventory, m, c);
+                }
+            }
+        }
+        for n in region {
+            regions.insert(n, lit);
+        }
+        lit
+    }
+
+    /// Which frontier device explains each member: the nearest, the first one on a tie.
+    pub(crate) fn explain(&self, inventory: &Inventory, c: &Component) -> BTreeMap<u32, u32> {
+        let mut by: BTreeMap<u32, u32> = c.frontier.keys().map(|&f| (f, f)).collect();
+        let mut queue: VecDeque<u32> = c.frontier.keys().copied().collect();
+        while let Some(n) = queue.pop_front() {
+            let root = by[&n];
+            for &(m, link) in inventory.graph.neighbours(n) {
+                let inside = self.devices[m as usize].down() || self.transparent(m);
+                if inside && !self.removed(link) && !by.contains_key(&m) {
+                    by.insert(m, root);
+                    queue.push_back(m);
+                }
+            }
+        }
+        let first = *c.frontier.keys().next().expect("a component has a frontier");
+        c.members.iter().map(|m| (*m, by.get(m).copied().unwrap_or(first))).collect()
+    }
+
+    /// Whose evidence is still wanted before what fell silent at `onset` can be explained. Those
+    /// never heard are waited for only while the watch is so young that they may yet be (`young`).
+    pub(crate) fn wanted(&self, c: &Component, onset: Timestamp, young: bool) -> Vec<u32> {
+        let stale = |d: &&u32| {
+            let view = &self.devices[**d as usize];
+            !view.suspect.is_empty() || view.last_reply <= onset
+        };
+        c.boundary.iter().filter(stale).chain(c.unheard.iter().filter(|_| young)).copied().collect()
+    }
+
+    /// Whether an element works, as far as reachability tells.
+    pub(crate) fn works(&self, e: &Element) -> bool {
+        match e {
+            Element::Device(d) => !self.devices[d.0 as usize].down(),
+            Element::Link(l) => self.links[l.0 as usize].down.is_empty(),
+        }
+    }
+}
+
+/// Whether an alarm may still change its mind about who explains it.
+pub(crate) fn held(state: AlarmState) -> bool {
+    state == AlarmState::Held
+}
+
+/// The alarm of a check's own state.
+pub(crate) fn silent(ix: CheckIx) -> AlarmKey {
+    AlarmKey::Silent(ix)
+}

@@ -1,0 +1,185 @@
+//! Going on without a snapshot that can be read: after another version, or when a crash came between
+//! a change of the configuration and the next snapshot. What was decided stands; the checks are
+//! asked again.
+
+use crate::Correlator;
+use crate::reach::Thing;
+use crate::state::{Alarm, AlarmKey, Cause, Check, Incident, Phase, SignalState, State, Timer};
+use model::{AlarmLine, AlarmState, IncidentLine, Inventory, Settings, Severity, Timestamp, Work};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What the record of decisions says of the time before.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// The unique name of the installation.
+    pub instance: String,
+    /// The number of the last event that was decided on.
+    pub last_event: u64,
+    /// When it was received.
+    pub last_received: Timestamp,
+    /// The last line of each incident that is not closed, with the revision of its last intent and
+    /// whether a `create` was among them; oldest first.
+    pub incidents: Vec<(IncidentLine, u32, bool)>,
+    /// The last line of each alarm that is not ok.
+    pub alarms: Vec<AlarmLine>,
+}
+
+impl Correlator {
+    /// Goes on from what was decided. Raised alarms stand until they are seen otherwise; whatever
+    /// was only suspect or held is forgotten, for it is asked again. Feed a `gap` event next.
+    pub fn rebuild(inventory: Arc<Inventory>, settings: Settings, past: &Past) -> Self {
+        let mut this = Correlator::new(inventory, settings);
+        this.state = State {
+            now: past.last_received,
+            last_event: past.last_event,
+            last_received: past.last_received,
+            instance: past.instance.clone(),
+            ..std::mem::take(&mut this.state)
+        };
+        for (line, revision, ticketed) in &past.incidents {
+            this.take_incident(line, *revision, *ticketed);
+        }
+        for line in &past.alarms {
+            this.take_alarm(line);
+        }
+        let Correlator { inventory, settings, state, .. } = this;
+        Correlator::restore(inventory, settings, state)
+    }
+
+    fn take_incident(&mut self, line: &IncidentLine, revision: u32, ticketed: bool) {
+        let ix = self.state.next_incident;
+        self.state.next_incident += 1;
+        let device = line.root.iter().find(|r| self.inventory.device(r).is_some());
+        let link = line.root.iter().find(|r| self.inventory.link(r).is_some());
+        let cause = match (device, link, line.root.first()) {
+            (Some(d), ..) => Cause::Device(self.intern(&d.clone())),
+            (None, Some(l), _) => Cause::Link(self.intern(&l.clone())),
+            (None, None, Some(other)) => Cause::Other(self.intern(&other.clone())),
+            (None, None, None) => Cause::Other(self.intern(line.id.as_str())),
+        };
+        let over = line.work >= Work::Resolved && line.condition == model::Condition::Clear;
+        if over {
+            self.set_timer(line.at + self.settings.close_after, Timer::Close(ix));
+        }
+        let told = line.affected.devices.iter().chain(&line.affected.services).cloned().collect();
+        self.state.incidents.insert(
+            ix,
+            Incident {
+                id: line.id.clone(),
+                cause,
+                root: line.root.clone(),
+                members: BTreeSet::new(),
+                condition: line.condition,
+                work: line.work,
+                computed: line.priority,
+                wanted: None,
+                scope: line.scope,
+                affected: line.affected.clone(),
+                since: line.since,
+                opened_at: line.since,
+                opened_by: 0,
+                fresh: false,
+                reopening: false,
+                removed: false,
+                recovered_at: over.then_some(line.at),
+                why: line.reason.clone(),
+                what: line.reason.clone(),
+                revision,
+                ticketed,
+                last_note: Timestamp::MIN,
+                note_due: false,
+                told,
+                said: line.affected.clone(),
+                outage: !line.affected.devices.is_empty(),
+                rerooted_from: None,
+                recurrence_of: line.recurrence_of.clone(),
+                by: line.by.clone(),
+            },
+        );
+    }
+
+    fn take_alarm(&mut self, line: &AlarmLine) {
+        let Some(ix) = line
+            .incident
+            .as_ref()
+            .and_then(|id| self.state.incidents.iter().find(|(_, i)| i.id == *id && i.open()))
+            .map(|(ix, _)| *ix)
+        else {
+            return;
+        };
+        if !matches!(
+            line.state,
+            AlarmState::Raised | AlarmState::Clearing | AlarmState::Flapping | AlarmState::Suspect
+        ) {
+            return;
+        }
+        let target = self.intern(&line.target.clone());
+        let key = if let Some(signal) = line.check.strip_prefix("signal:") {
+            let (source, key) = signal.split_once(':').unwrap_or((signal, ""));
+            let n = self.state.next_signal;
+            self.state.next_signal += 1;
+            self.state.signals.insert(
+                n,
+                SignalState {
+                    source: source.into(),
+                    key: key.into(),
+                    severity: Some(Severity::High),
+                    target,
+                    summary: line.reason.clone(),
+                },
+            );
+            AlarmKey::Signal(n)
+        } else {
+            if self.reach.things[target as usize] == Thing::Stranger {
+                return;
+            }
+            let (name, level) = self.level_called(&line.check);
+            let name = self.state.check_names.intern(&name) as u16;
+            self.learn_rules();
+            let probe =
+                self.inventory.probes.first().map_or_else(|| "probe".into(), |p| p.id.clone());
+            let probe = self.state.probes.intern(&probe) as u16;
+            let c = self.state.checks.len() as u32;
+            self.state.checks.push(Check {
+                target,
+                name,
+                probe,
+                phase: if level.is_some() { Phase::Ok } else { Phase::Bad },
+                history: if level.is_some() { 0 } else { u8::MAX },
+                seen: 8,
+                good_run: 0,
+                last_at: line.at,
+                last_reply: Timestamp::MIN,
+                onset: line.at,
+            });
+            level.map_or(AlarmKey::Silent(c), |n| AlarmKey::Level(c, n))
+        };
+        self.state.alarms.insert(
+            key,
+            Alarm {
+                state: AlarmState::Raised,
+                onset: line.at,
+                confirmed: line.at,
+                hold_until: line.at,
+                incident: Some(ix),
+                covered_by: None,
+            },
+        );
+        if let Some(i) = self.state.incidents.get_mut(&ix) {
+            i.members.insert(key);
+        }
+    }
+
+    /// The check behind an alarm's name and, when the alarm is about a level, which one.
+    fn level_called(&self, alarm: &str) -> (String, Option<u8>) {
+        for (check, rule) in &self.settings.checks {
+            for (n, t) in rule.thresholds.iter().enumerate() {
+                if t.name(check) == alarm {
+                    return (check.clone(), Some(n as u8));
+                }
+            }
+        }
+        (alarm.to_owned(), None)
+    }
+}

@@ -1,0 +1,296 @@
+//! The core's plain state: all that has to survive a restart, and nothing that can be derived.
+//!
+//! Names are interned once, in tables that outlive a change of the inventory, so that a snapshot
+//! means the same under the next configuration. What follows from state *and* inventory together
+//! (who is down, who waits for whom) is in `reach` and is built again.
+
+use model::{
+    Affected, AlarmState, Condition, IncidentId, Priority, Scope, Severity, Timestamp, Work,
+    settings::Window,
+};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// A name's place in [`State::targets`].
+pub(crate) type TargetIx = u32;
+/// A check's place in [`State::checks`].
+pub(crate) type CheckIx = u32;
+/// An incident's running number.
+pub(crate) type IncidentIx = u32;
+
+/// All that has to survive a restart.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    // ---- where we are ----
+    /// The core's clock: the latest `received` it has seen.
+    pub(crate) now: Timestamp,
+    /// The number of the last event taken.
+    pub(crate) last_event: u64,
+    /// When the last event was received.
+    pub(crate) last_received: Timestamp,
+    /// When the watch began, or began again after a gap or with another configuration.
+    pub(crate) watching_since: Timestamp,
+    /// The unique name of this installation, once a `config` event has told it.
+    pub(crate) instance: String,
+    /// How many times an `at` was ahead of `received` and was not believed.
+    pub(crate) clocks_ahead: u64,
+
+    // ---- names ----
+    pub(crate) targets: Names,
+    pub(crate) check_names: Names,
+    pub(crate) probes: Names,
+
+    // ---- checks and alarms ----
+    /// Every check that was ever observed.
+    pub(crate) checks: Vec<Check>,
+    /// Everything confirmed: held, raised, clearing, flapping.
+    pub(crate) alarms: BTreeMap<AlarmKey, Alarm>,
+    /// Problems told by others, by source and key, in the order of their numbers.
+    pub(crate) signals: BTreeMap<u32, SignalState>,
+    pub(crate) next_signal: u32,
+    /// When problems of others ended, so that news that comes late does not open them again.
+    pub(crate) ended_signals: BTreeMap<(Arc<str>, Arc<str>), Timestamp>,
+    /// Running means of the levels that are not quiet.
+    pub(crate) means: BTreeMap<(CheckIx, u8), Mean>,
+    /// The latest confirmed changes of the checks that had any lately.
+    pub(crate) changes: BTreeMap<CheckIx, VecDeque<Timestamp>>,
+    /// The last uptime told, in seconds.
+    pub(crate) uptimes: BTreeMap<CheckIx, f64>,
+    /// Ports that are switched off on purpose.
+    pub(crate) admin_down: BTreeSet<TargetIx>,
+
+    /// Answers of devices by checks that are not silent, since another one is.
+    pub(crate) elsewhere: BTreeMap<TargetIx, u8>,
+    /// Devices whose evidence somebody waits for.
+    pub(crate) waiting: BTreeSet<TargetIx>,
+
+    // ---- incidents ----
+    /// Open ones, and resolved ones until they are closed.
+    pub(crate) incidents: BTreeMap<IncidentIx, Incident>,
+    pub(crate) next_incident: IncidentIx,
+
+    // ---- time ----
+    pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
+    /// Maintenance windows and silences that people asked for.
+    pub(crate) windows: BTreeMap<String, Window>,
+}
+
+/// Names with numbers. The numbers never change.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Names {
+    list: Vec<Arc<str>>,
+    #[serde(skip)]
+    index: FxHashMap<Arc<str>, u32>,
+}
+
+impl Names {
+    pub(crate) fn get(&self, name: &str) -> Option<u32> {
+        self.index.get(name).copied()
+    }
+
+    pub(crate) fn intern(&mut self, name: &str) -> u32 {
+        if let Some(ix) = self.index.get(name) {
+            return *ix;
+        }
+        let ix = self.list.len() as u32;
+        let name: Arc<str> = name.into();
+        self.list.push(name.clone());
+        self.index.insert(name, ix);
+        ix
+    }
+
+    pub(crate) fn name(&self, ix: u32) -> &Arc<str> {
+        &self.list[ix as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// After a snapshot was read: the index is not part of it.
+    pub(crate) fn reindex(&mut self) {
+        self.index = self.list.iter().enumerate().map(|(i, n)| (n.clone(), i as u32)).collect();
+    }
+}
+
+/// One check of one target by one probe. Kept small: there may be a million.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Check {
+    pub(crate) target: TargetIx,
+    pub(crate) name: u16,
+    pub(crate) probe: u16,
+    pub(crate) phase: Phase,
+    /// The last samples, the newest in the lowest bit; 1 is bad.
+    pub(crate) history: u8,
+    /// How many bits of it are samples.
+    pub(crate) seen: u8,
+    /// Good samples in a row.
+    pub(crate) good_run: u8,
+    /// When the newest sample was taken.
+    pub(crate) last_at: Timestamp,
+    /// When it last answered.
+    pub(crate) last_reply: Timestamp,
+    /// The first bad sample of the failure at hand.
+    pub(crate) onset: Timestamp,
+}
+
+/// Where a check stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// The last sample was good.
+    Ok,
+    /// Bad samples, not enough to confirm.
+    Suspect,
+    /// Confirmed bad: there is an [`AlarmKey::Silent`] for it.
+    Bad,
+    /// Confirmed bad, with a first good sign.
+    Clearing,
+    /// Nothing that could be read.
+    Unknown,
+}
+
+/// What can be failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum AlarmKey {
+    /// A check that is silent, or a port that says it is down.
+    Silent(CheckIx),
+    /// A value beyond the level of this number in the check's rule.
+    Level(CheckIx, u8),
+    /// A signal.
+    Signal(u32),
+}
+
+/// Something confirmed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Alarm {
+    pub(crate) state: AlarmState,
+    /// The first sign of it.
+    pub(crate) onset: Timestamp,
+    /// When it was confirmed.
+    pub(crate) confirmed: Timestamp,
+    /// Until when it may be held for want of evidence.
+    pub(crate) hold_until: Timestamp,
+    /// The incident it belongs to.
+    pub(crate) incident: Option<IncidentIx>,
+    /// The window that covers it.
+    pub(crate) covered_by: Option<String>,
+}
+
+/// A problem told by somebody else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SignalState {
+    pub(crate) source: Arc<str>,
+    pub(crate) key: Arc<str>,
+    pub(crate) severity: Option<Severity>,
+    pub(crate) target: TargetIx,
+    pub(crate) summary: String,
+}
+
+/// A running mean over a sliding time, in twelve slots.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Mean {
+    /// (slot number, sum, count), oldest first.
+    pub(crate) slots: VecDeque<(i64, f64, u32)>,
+}
+
+/// The one thing that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Cause {
+    /// A device (or what cannot be told apart from it).
+    Device(TargetIx),
+    /// A link between two devices that answer.
+    Link(TargetIx),
+    /// Something the inventory does not know, or a port without a link.
+    Other(TargetIx),
+}
+
+/// One cause with all the alarms it explains.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Incident {
+    pub(crate) id: IncidentId,
+    pub(crate) cause: Cause,
+    pub(crate) root: Vec<Arc<str>>,
+    pub(crate) members: BTreeSet<AlarmKey>,
+    pub(crate) condition: Condition,
+    pub(crate) work: Work,
+    /// As computed.
+    pub(crate) computed: Priority,
+    /// As a person wants it: (priority, by, reason).
+    pub(crate) wanted: Option<(Priority, String, String)>,
+    pub(crate) scope: Scope,
+    pub(crate) affected: Affected,
+    pub(crate) since: Timestamp,
+    pub(crate) opened_at: Timestamp,
+    /// The number of the event that opened it, or opened it again.
+    pub(crate) opened_by: u64,
+    /// Nobody has heard of it yet: it was opened by the event at hand.
+    pub(crate) fresh: bool,
+    /// It was opened again by the event at hand.
+    pub(crate) reopening: bool,
+    /// What it was about is no longer in the inventory.
+    pub(crate) removed: bool,
+    pub(crate) recovered_at: Option<Timestamp>,
+    /// Why it has this priority, in one sentence.
+    pub(crate) why: String,
+    /// What fails, in one sentence.
+    pub(crate) what: String,
+    /// Intents given so far.
+    pub(crate) revision: u32,
+    /// A `create` was among them.
+    pub(crate) ticketed: bool,
+    pub(crate) last_note: Timestamp,
+    /// Something changed since, and no note has said so.
+    pub(crate) note_due: bool,
+    /// The devices and services that the ticket names already.
+    pub(crate) told: BTreeSet<Arc<str>>,
+    /// What was affected when its last line was written.
+    pub(crate) said: Affected,
+    /// Something was unreachable when it was last weighed.
+    pub(crate) outage: bool,
+    /// The root it had, when the event at hand found a better one.
+    pub(crate) rerooted_from: Option<Vec<Arc<str>>>,
+    pub(crate) recurrence_of: Option<IncidentId>,
+    pub(crate) by: Option<String>,
+}
+
+impl Incident {
+    /// As people should see it.
+    pub(crate) fn priority(&self) -> Priority {
+        self.wanted.as_ref().map_or(self.computed, |w| w.0)
+    }
+
+    /// Not recovered, and not merged into another.
+    pub(crate) fn open(&self) -> bool {
+        self.recovered_at.is_none()
+    }
+}
+
+/// When to come back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Timer {
+    /// When to stop waiting for the evidence of possible ancestors.
+    Hold(AlarmKey),
+    /// When to say what changed about an incident.
+    Note(IncidentIx),
+    /// When to see whether a check still flaps.
+    Flap(CheckIx),
+    /// When a window begins or ends.
+    Window(String),
+    /// When to close a resolved incident.
+    Close(IncidentIx),
+}
+
+impl Timer {
+    /// Why we come back, for the log.
+    pub(crate) fn why(&self) -> &'static str {
+        match self {
+            Timer::Hold(_) => "a hold ends",
+            Timer::Note(_) => "a note is due",
+            Timer::Flap(_) => "an alarm may have stopped flapping",
+            Timer::Window(_) => "a window begins or ends",
+            Timer::Close(_) => "a resolved incident is closed",
+        }
+    }
+}

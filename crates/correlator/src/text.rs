@@ -1,0 +1,190 @@
+//! What people read on a ticket and in a message: in Indonesian or English, short lines first,
+//! lists last. The record of decisions is always English; this is not the record.
+
+use crate::Correlator;
+use crate::state::{Cause, Incident};
+use model::settings::Language;
+use model::time::show_duration;
+use model::{IncidentId, Priority};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Lists on a ticket end after this many entries, with how many more there are.
+const LISTED: usize = 50;
+
+/// What there is to tell of an incident.
+#[derive(Debug, Clone)]
+pub(crate) enum Telling {
+    Opened,
+    Reopened,
+    Recovered,
+    Reprioritised { was: Priority },
+    Grown { more: Vec<Arc<str>> },
+    Rerooted { before: Vec<Arc<str>> },
+    Merged { into: IncidentId },
+    Acknowledged { by: String },
+    Noted { by: String, text: String },
+    ResolvedBy { by: String, reason: String },
+}
+
+impl Correlator {
+    /// Title and text.
+    pub(crate) fn tell(&self, i: &Incident, telling: &Telling) -> (String, String) {
+        let id = self.settings.language == Language::Id;
+        let say =
+            |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
+        let title = self.title(i, id);
+        let text = match telling {
+            Telling::Opened => self.body(i, id),
+            Telling::Reopened => format!(
+                "{}\n\n{}",
+                say("Gangguan yang sama muncul lagi.", "The same failure is back."),
+                self.body(i, id)
+            ),
+            Telling::Recovered => {
+                let lasted = Duration::from_secs(self.state.now.since(i.since).as_secs());
+                format!(
+                    "{} {} {}\n{}: {}",
+                    say(
+                        "Pulih. Tidak ada lagi yang gagal. Lama gangguan:",
+                        "Restored. Nothing of it fails any more. It lasted"
+                    ),
+                    show_duration(lasted),
+                    say("(sejak tanda pertama).", "(since the first sign)."),
+                    say("Akar masalah", "Root cause"),
+                    i.root.join(say(" atau ", " or ")),
+                )
+            }
+            Telling::Reprioritised { was } => format!(
+                "{} {was} → {}. {}",
+                say("Prioritas berubah:", "Priority changed:"),
+                i.priority(),
+                i.why
+            ),
+            Telling::Grown { more } => format!(
+                "{} {}",
+                say("Kini juga terdampak:", "Now affected as well:"),
+                list(more, id)
+            ),
+            Telling::Rerooted { before } => format!(
+                "{} {} ({} {}).\n\n{}",
+                say("Akar masalah kini:", "Root cause now:"),
+                i.root.join(say(" atau ", " or ")),
+                say("sebelumnya", "before"),
+                before.join(say(" atau ", " or ")),
+                self.body(i, id)
+            ),
+            Telling::Merged { into } => format!(
+                "{} {into}.",
+                say(
+                    "Ternyata satu penyebab dengan insiden",
+                    "It turned out to have one cause with incident"
+                )
+            ),
+            Telling::Acknowledged { by } => {
+                format!("{} {by}.", say("Diakui oleh", "Acknowledged by"))
+            }
+            Telling::Noted { by, text } => format!("{by}: {text}"),
+            Telling::ResolvedBy { by, reason } => {
+                format!("{} {by}: {reason}", say("Diselesaikan oleh", "Resolved by"))
+            }
+        };
+        (title, text)
+    }
+
+    fn title(&self, i: &Incident, id: bool) -> String {
+        let say =
+            |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
+        let root = i.root.join(say(" atau ", " or "));
+        let what = match i.cause {
+            Cause::Other(_) => i.what.clone(),
+            Cause::Link(_) => {
+                format!("{} {root} {}", say("Jalur", "Link"), say("putus", "is down"))
+            }
+            Cause::Device(_) if i.outage => {
+                format!("{root} {}", say("tidak terjangkau", "does not answer"))
+            }
+            Cause::Device(_) => format!("{root}: {}", i.what),
+        };
+        let mut title = format!("[{}] {what}", i.priority());
+        if i.affected.devices.len() > 1 {
+            let _ = write!(
+                title,
+                " ({}, {} {}",
+                i.scope,
+                i.affected.devices.len(),
+                say("perangkat", "devices")
+            );
+            if !i.affected.sites.is_empty() {
+                let _ = write!(title, ", {} {}", i.affected.sites.len(), say("situs", "sites"));
+            }
+            title.push(')');
+        }
+        title.chars().take(200).collect()
+    }
+
+    fn body(&self, i: &Incident, id: bool) -> String {
+        let say =
+            |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
+        let mut out = String::new();
+        let mut line = |name: &str, value: &str| {
+            let _ = writeln!(out, "{name}: {value}");
+        };
+        line(say("Insiden", "Incident"), i.id.as_str());
+        line(say("Akar masalah", "Root cause"), &i.root.join(say(" atau ", " or ")));
+        line(say("Apa", "What"), &i.what);
+        line(say("Sejak", "Since"), &i.since.to_string());
+        line(say("Terlihat", "How it was seen"), &self.seen_by(i));
+        line(say("Prioritas", "Priority"), &format!("{} — {}", i.priority(), i.why));
+        let a = &i.affected;
+        if !a.services.is_empty() {
+            let names: Vec<Arc<str>> = a.services.iter().map(|s| self.service_name(s)).collect();
+            line(say("Layanan terdampak", "Services affected"), &list(&names, id));
+        }
+        if a.users > 0 {
+            line(
+                say("Pengguna di situs yang terputus", "Users at sites cut off"),
+                &a.users.to_string(),
+            );
+        }
+        if !a.sites.is_empty() {
+            line(
+                say("Situs terdampak", "Sites affected"),
+                &format!("{} — {}", a.sites.len(), list(&a.sites, id)),
+            );
+        }
+        if !a.devices.is_empty() {
+            line(
+                say("Perangkat terdampak", "Devices affected"),
+                &format!("{} — {}", a.devices.len(), list(&a.devices, id)),
+            );
+        }
+        if let Some(before) = &i.recurrence_of {
+            line(
+                say(
+                    "Insiden sebelumnya dengan akar yang sama",
+                    "Earlier incident of the same root",
+                ),
+                before.as_str(),
+            );
+        }
+        out.trim_end().to_owned()
+    }
+
+    fn service_name(&self, service: &str) -> Arc<str> {
+        match self.inventory.services.iter().find(|s| &*s.id == service) {
+            Some(s) if s.name != s.id => format!("{} ({})", s.name, s.id).into(),
+            _ => service.into(),
+        }
+    }
+}
+
+fn list(ids: &[Arc<str>], id: bool) -> String {
+    let shown: Vec<&str> = ids.iter().take(LISTED).map(|s| &**s).collect();
+    match ids.len().saturating_sub(LISTED) {
+        0 => shown.join(", "),
+        more if id => format!("{}, dan {more} lagi", shown.join(", ")),
+        more => format!("{}, and {more} more", shown.join(", ")),
+    }
+}

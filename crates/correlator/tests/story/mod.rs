@@ -1,0 +1,391 @@
+//! The world of a story: an inventory, what is broken in it, a probe that asks everybody in turn,
+//! and the decisions that came of it, one short line each.
+
+use correlator::Correlator;
+use model::event::{Command, Observation, Operation, Outcome, Severity, Signal, SignalState};
+use model::inventory::{
+    DeviceSpec, InventorySpec, LinkSpec, Needs, ProbeSpec, ServiceSpec, SiteSpec,
+};
+use model::settings::Window;
+use model::{Decision, Event, IncidentId, Inventory, Kind, Priority, Settings, Timestamp};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When every story begins: 2026-11-24T00:00:00Z.
+pub const DAWN: Timestamp = Timestamp::from_millis(1_795_478_400_000);
+
+#[derive(Default)]
+pub struct Story {
+    spec: InventorySpec,
+    settings: Settings,
+    core: Option<Correlator>,
+    now: Duration,
+    event: u64,
+    broken: BTreeSet<String>,
+    mute: BTreeSet<String>,
+    unasked: BTreeSet<String>,
+    pub out: String,
+    /// Every decision, for those who want more than the lines.
+    pub decisions: Vec<Decision>,
+}
+
+impl Story {
+    pub fn line(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let rest = |n: usize| words[n..].iter().map(|w| (*w).to_owned());
+        match words[0] {
+            "site" => self.spec.sites.push(SiteSpec {
+                id: words[1].into(),
+                users: option(&words, "users").map_or(0, |u| u.parse().unwrap()),
+                ..SiteSpec::default()
+            }),
+            "device" => self.spec.devices.push(DeviceSpec {
+                id: words[1].into(),
+                address: Some("192.0.2.1".into()),
+                criticality: criticality(&words),
+                passive: words.contains(&"passive"),
+                ..DeviceSpec::default()
+            }),
+            "link" => self.spec.links.push(LinkSpec {
+                id: option(&words, "id").map(str::to_owned),
+                between: [words[1].into(), words[2].into()],
+                ..LinkSpec::default()
+            }),
+            "service" => {
+                let needs = words[2..]
+                    .iter()
+                    .filter(|w| !["vital", "important"].contains(*w))
+                    .map(|w| Needs::Element((*w).to_owned()))
+                    .collect();
+                self.spec.services.push(ServiceSpec {
+                    id: words[1].into(),
+                    criticality: criticality(&words),
+                    needs: Some(Needs::All(needs)),
+                    ..ServiceSpec::default()
+                });
+            }
+            "probe" => self.spec.probes.push(ProbeSpec {
+                id: words[1].into(),
+                at: Some(words[2].into()),
+                ..ProbeSpec::default()
+            }),
+            "set" => {
+                let (key, value) = words[1].split_once('=').unwrap();
+                let duration = || model::time::parse_duration(value).unwrap();
+                match key {
+                    "reopen_within" => self.settings.reopen_within = duration(),
+                    "flap_start" => self.settings.flapping.start = value.parse().unwrap(),
+                    "note_every" => self.settings.note_every = duration(),
+                    other => panic!("unknown setting {other}"),
+                }
+            }
+            "break" => self.broken.extend(rest(1)),
+            "mend" => rest(1).for_each(|w| assert!(self.broken.remove(&w), "{w} was not broken")),
+            "mute" => self.mute.extend(rest(1)),
+            "unmute" => rest(1).for_each(|w| assert!(self.mute.remove(&w), "{w} was not mute")),
+            "unasked" => self.unasked.extend(rest(1)),
+            "run" => self.run(model::time::parse_duration(words[1]).unwrap()),
+            "wait" => self.now += model::time::parse_duration(words[1]).unwrap(),
+            "tick" => self.happens(Kind::Tick),
+            "gap" => {
+                let since = self.at();
+                self.now += model::time::parse_duration(words[1]).unwrap();
+                self.happens(Kind::Gap { since });
+            }
+            "restart" => {
+                let core = self.core.take().unwrap();
+                let bytes = postcard::to_allocvec(core.state()).unwrap();
+                let state = postcard::from_bytes(&bytes).unwrap();
+                self.core = Some(Correlator::restore(
+                    core.inventory().clone(),
+                    core.settings().clone(),
+                    state,
+                ));
+            }
+            "remove" => {
+                self.spec.devices.retain(|d| d.id != words[1]);
+                self.spec.links.retain(|l| !l.between.iter().any(|e| e == words[1]));
+                let inventory = Arc::new(Inventory::build(&self.spec).unwrap());
+                let settings = self.settings.clone();
+                self.core().reconfigure(inventory, settings);
+                self.happens(Kind::Config { hash: "another".into(), instance: None });
+            }
+            "problem" => self.happens(Kind::Signal(Signal {
+                source: words[1].to_owned().into(),
+                key: words[2].to_owned().into(),
+                state: SignalState::Problem,
+                severity: Some(severity(words[3])),
+                target: (words[4] != "-").then(|| words[4].to_owned().into()),
+                summary: Some(words[5..].join(" ").into()),
+            })),
+            "over" => self.happens(Kind::Signal(Signal {
+                source: words[1].to_owned().into(),
+                key: words[2].to_owned().into(),
+                state: SignalState::Ok,
+                severity: None,
+                target: None,
+                summary: None,
+            })),
+            "port" => {
+                let value = |name: &'static str, v: &str| (name.into(), v.parse::<f64>().unwrap());
+                let values = [
+                    value("oper_status", words[2]),
+                    value("admin_status", words.get(3).unwrap_or(&"1")),
+                ];
+                self.observe(
+                    words[1],
+                    "snmp:if-status",
+                    Outcome::Reply(values.into_iter().collect()),
+                );
+            }
+            "value" => {
+                let values = [(words[3].to_owned().into(), words[4].parse::<f64>().unwrap())];
+                self.observe(words[1], words[2], Outcome::Reply(values.into_iter().collect()));
+            }
+            "silent" => self.observe(words[1], words[2], Outcome::NoReply),
+            "failed" => self.observe(
+                words[1],
+                words[2],
+                Outcome::Failed { reason: words[3].to_owned().into() },
+            ),
+            "ack" => self.command(
+                words[2],
+                Operation::Acknowledge { incident: IncidentId::from_text(&self.id(words[1])) },
+            ),
+            "note" => self.command(
+                words[2],
+                Operation::Note {
+                    incident: IncidentId::from_text(&self.id(words[1])),
+                    text: words[3..].join(" "),
+                },
+            ),
+            "resolve" => self.command(
+                words[2],
+                Operation::Resolve {
+                    incident: IncidentId::from_text(&self.id(words[1])),
+                    reason: words[3..].join(" "),
+                },
+            ),
+            "reprioritise" => self.command(
+                words[3],
+                Operation::Reprioritise {
+                    incident: IncidentId::from_text(&self.id(words[1])),
+                    priority: Priority::from_word(words[2]).unwrap(),
+                    reason: words[4..].join(" "),
+                },
+            ),
+            "maintenance" | "silence" => {
+                let end = self.at() + model::time::parse_duration(words[3]).unwrap();
+                let w = Window {
+                    id: words[1].into(),
+                    owner: "sari".into(),
+                    reason: "planned".into(),
+                    scope: vec![words[2].into()],
+                    start: self.at(),
+                    end,
+                    silence: words[0] == "silence",
+                };
+                self.command(
+                    "sari",
+                    if w.silence { Operation::Silence(w) } else { Operation::Maintenance(w) },
+                );
+            }
+            other => panic!("unknown word {other:?} in a story"),
+        }
+    }
+
+    /// `#n` is the nth incident of the story, from 1.
+    fn id(&self, word: &str) -> String {
+        let Some(n) = word.strip_prefix('#') else { return word.to_owned() };
+        let mut ids = Vec::new();
+        for d in &self.decisions {
+            if let Decision::Incident(i) = d
+                && !ids.contains(&i.id.to_string())
+            {
+                ids.push(i.id.to_string());
+            }
+        }
+        ids[n.parse::<usize>().unwrap() - 1].clone()
+    }
+
+    fn command(&mut self, by: &str, operation: Operation) {
+        self.happens(Kind::Command(Command { by: by.into(), operation }));
+    }
+
+    pub fn core(&mut self) -> &mut Correlator {
+        if self.core.is_none() {
+            let inventory = Inventory::build(&self.spec).unwrap_or_else(|p| panic!("{p:#?}"));
+            self.core = Some(Correlator::new(Arc::new(inventory), self.settings.clone()));
+        }
+        self.core.as_mut().unwrap()
+    }
+
+    fn at(&self) -> Timestamp {
+        DAWN + self.now
+    }
+
+    /// Who can be reached, routing round what is broken.
+    fn reachable(&mut self) -> Vec<bool> {
+        let inventory = self.core().inventory().clone();
+        let broken = self.broken.clone();
+        let is_broken = |id: &str| broken.contains(id);
+        let edges: Vec<(u32, u32)> = inventory
+            .links
+            .iter()
+            .filter(|l| !is_broken(&l.id))
+            .map(|l| (l.ends[0].0, l.ends[1].0))
+            .collect();
+        let graph = model::graph::Graph::build(inventory.devices.len(), edges.into_iter());
+        let up = |d: u32| !is_broken(&inventory.devices[d as usize].id);
+        let mut starts: Vec<u32> =
+            inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0).filter(|d| up(*d)).collect();
+        starts.extend(
+            (0..inventory.devices.len() as u32)
+                .filter(|d| inventory.graph.neighbours(*d).is_empty() && up(*d)),
+        );
+        graph.reachable(&starts, up)
+    }
+
+    /// Every device is asked every 20 s, spread evenly over them.
+    fn run(&mut self, how_long: Duration) {
+        let end = self.now + how_long;
+        let devices: Vec<_> =
+            self.core().inventory().devices.iter().map(|d| (d.id.to_string(), d.passive)).collect();
+        let reachable = self.reachable();
+        let n = devices.len() as u64;
+        let mut turn: Vec<(Duration, usize)> = Vec::new();
+        for i in 0..devices.len() {
+            let phase = Duration::from_millis(20_000 * i as u64 / n);
+            let mut round = self.now.as_millis() as u64 / 20_000;
+            loop {
+                let at = Duration::from_millis(round * 20_000) + phase;
+                if at >= end {
+                    break;
+                }
+                if at >= self.now {
+                    turn.push((at, i));
+                }
+                round += 1;
+            }
+        }
+        turn.sort();
+        for (at, i) in turn {
+            let (id, passive) = &devices[i];
+            self.now = at;
+            if *passive || self.unasked.contains(id) {
+                continue;
+            }
+            let answers = reachable[i] && !self.mute.contains(id);
+            let outcome = if answers {
+                Outcome::Reply([("rtt_ms".into(), 1.0)].into_iter().collect())
+            } else {
+                Outcome::NoReply
+            };
+            self.observe(id, "icmp", outcome);
+        }
+        self.now = end;
+    }
+
+    fn observe(&mut self, target: &str, check: &str, outcome: Outcome<'static>) {
+        let probe = self.spec.probes.first().map_or("noc-1".to_owned(), |p| p.id.clone());
+        self.happens(Kind::Observation(Observation {
+            probe: probe.into(),
+            target: target.to_owned().into(),
+            check: check.to_owned().into(),
+            outcome,
+        }));
+    }
+
+    fn happens(&mut self, kind: Kind<'static>) {
+        let event = Event { at: self.at(), received: None, kind };
+        self.event += 1;
+        let number = self.event;
+        self.core().handle_event(number, &event);
+        while let Some(d) = self.core().poll_decision() {
+            self.show(&d);
+            self.decisions.push(d);
+        }
+        while self.core().poll_ask().is_some() {}
+    }
+
+    fn show(&mut self, d: &Decision) {
+        let t = |at: Timestamp| {
+            model::time::show_duration(Duration::from_secs(at.since(DAWN).as_secs()))
+        };
+        let _ = match d {
+            Decision::Verdict(v) if v.routine || v.verdict.word() == "normal" => Ok(()),
+            Decision::Verdict(v) => writeln!(
+                self.out,
+                "{} verdict {} {}: {}",
+                t(v.at),
+                v.target.as_deref().unwrap_or("-"),
+                v.verdict,
+                v.reason
+            ),
+            Decision::Alarm(a) => writeln!(
+                self.out,
+                "{} alarm {} {} {} (was {}): {}",
+                t(a.at),
+                a.target,
+                a.check,
+                a.state,
+                a.was,
+                a.reason
+            ),
+            Decision::Incident(i) => writeln!(
+                self.out,
+                "{} INCIDENT {} {} {} {} {} {} root={} devices={} sites={} services={} users={}{}: {}",
+                t(i.at),
+                i.id,
+                i.change,
+                i.condition,
+                i.work,
+                i.priority,
+                i.scope,
+                i.root.join("+"),
+                i.affected.devices.join(","),
+                i.affected.sites.join(","),
+                i.affected.services.join(","),
+                i.affected.users,
+                i.into.as_ref().map_or(String::new(), |x| format!(" into={x}")),
+                i.reason
+            ),
+            Decision::Intent(i) => writeln!(
+                self.out,
+                "{} INTENT {} {} {} | {}",
+                t(i.at),
+                i.id,
+                i.op,
+                i.priority,
+                i.title
+            ),
+        };
+    }
+}
+
+fn option<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
+    words.iter().find_map(|w| w.strip_prefix(key)?.strip_prefix('='))
+}
+
+fn criticality(words: &[&str]) -> model::Criticality {
+    if words.contains(&"vital") {
+        model::Criticality::Vital
+    } else if words.contains(&"important") {
+        model::Criticality::Important
+    } else {
+        model::Criticality::Normal
+    }
+}
+
+fn severity(word: &str) -> Severity {
+    match word {
+        "info" => Severity::Info,
+        "warning" => Severity::Warning,
+        "average" => Severity::Average,
+        "high" => Severity::High,
+        "disaster" => Severity::Disaster,
+        other => panic!("unknown severity {other:?}"),
+    }
+}

@@ -1,0 +1,86 @@
+//! What one desk can do and how hard it may be asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One desk, as far as deciding needs to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeskRules {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Decide everything, send nothing.
+    pub dry_run: bool,
+    /// The desk lives in our own process: its requests end when we do.
+    pub local: bool,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// After a lost answer: how long until a look can see what the desk did.
+    pub visibility_delay: Duration,
+    /// How many empty looks, each `visibility_delay` after the one before, it takes to believe that
+    /// a lost request did nothing.
+    pub empty_looks: u32,
+    /// How many requests may be under way at once.
+    pub max_in_flight: u32,
+    /// How many requests may leave in a minute.
+    pub per_minute: u32,
+    /// The pause after the first failure; it doubles with each further one.
+    pub retry_first: Duration,
+    /// The longest pause after a request that failed for the moment.
+    pub retry_max: Duration,
+    /// The longest pause after a refusal that will stand until somebody changes something.
+    pub refused_max: Duration,
+    /// What it can do.
+    pub can: Abilities,
+}
+
+/// Which operations a desk has. What is missing is left out and said so in an `unable` line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Look a ticket up by its key. Without it a lost create stays a doubt for a person.
+    pub find: bool,
+    /// Read a ticket back. Without it a lost change of state is made again, which is harmless.
+    pub read: bool,
+    /// Read which notes a ticket has. Without it a lost note is left out rather than doubled.
+    pub read_notes: bool,
+    /// Add notes.
+    pub note: bool,
+    /// Change the priority.
+    pub priority: bool,
+    /// Resolve.
+    pub resolve: bool,
+    /// Open again.
+    pub reopen: bool,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Abilities = Abilities {
+        find: true,
+        read: true,
+        read_notes: true,
+        note: true,
+        priority: true,
+        resolve: true,
+        reopen: true,
+    };
+}
+
+impl DeskRules {
+    /// A desk that can do everything, with the default limits.
+    pub fn new(name: &str) -> DeskRules {
+        DeskRules {
+            name: name.into(),
+            dry_run: false,
+            local: false,
+            timeout: Duration::from_secs(10),
+            visibility_delay: Duration::from_secs(5),
+            empty_looks: 2,
+            max_in_flight: 4,
+            per_minute: 600,
+            retry_first: Duration::from_secs(1),
+            retry_max: Duration::from_secs(30),
+            refused_max: Duration::from_mins(5),
+            can: Abilities::ALL,
+        }
+    }
+}

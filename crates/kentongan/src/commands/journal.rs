@@ -1,0 +1,301 @@
+//! `kentongan journal`: glue between the command line and the journal.
+
+use super::page::bytes;
+use super::{Call, FAILED, WRONG, print, print_json};
+use crate::cli::{JournalArgs, JournalCommand};
+use crate::config::{self, Backend, Configuration};
+use crate::daemon::storage::{journal_dir, open_journal};
+use anyhow::{Context as _, Result};
+use journal::{EmbeddedJournal, EmbeddedOptions, Journal, JournalError, RecordKind, Verified};
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use telemetry::Telemetry;
+
+/// Records read at once.
+const RECORDS_AT_ONCE: usize = 256;
+
+/// What every line begins with that only our own views read: verdicts that changed nothing.
+const ROUTINE: &[u8] = b"{\"kind\":\"routine\"";
+
+pub async fn run(args: &JournalArgs, call: &Call) -> Result<ExitCode> {
+    let dir = match &args.command {
+        JournalCommand::Verify { dir, .. } | JournalCommand::Export { dir, .. } => dir.clone(),
+        _ => None,
+    };
+    let source = match Source::of(dir, call) {
+        Ok(source) => source,
+        Err(code) => return Ok(code),
+    };
+    match &args.command {
+        JournalCommand::Verify { json, .. } => verify(&source, *json).await,
+        JournalCommand::Export { file, from, to, decisions, .. } => {
+            let to = to.unwrap_or(u64::MAX);
+            if *from > to {
+                eprintln!("kentongan: --from {from} is behind --to {to}");
+                return Ok(ExitCode::from(WRONG));
+            }
+            let opened = source.open().await?;
+            let done = export(&*opened.journal, file, *from, to, *decisions).await;
+            opened.close();
+            done?;
+            Ok(ExitCode::SUCCESS)
+        }
+        JournalCommand::Copy { to } => copy(&source, to, call).await,
+        JournalCommand::Backup { dir } => backup(&source, dir),
+        JournalCommand::Restore { dir } => restore(&source, dir),
+    }
+}
+
+/// Which journal is meant.
+enum Source {
+    /// A folder.
+    Folder(PathBuf),
+    /// A cluster, as a configuration says.
+    Cluster(Box<Configuration>),
+}
+
+/// A journal that was opened for a moment.
+struct Opened {
+    journal: Arc<dyn Journal>,
+    /// The spool that a cluster's journal wants, when it is not the daemon's.
+    spool: Option<PathBuf>,
+}
+
+impl Opened {
+    fn close(self) {
+        drop(self.journal);
+        if let Some(spool) = self.spool {
+            let _ = std::fs::remove_dir_all(spool);
+        }
+    }
+}
+
+impl Source {
+    fn of(dir: Option<PathBuf>, call: &Call) -> Result<Source, ExitCode> {
+        if let Some(dir) = dir {
+            return Ok(Source::Folder(dir));
+        }
+        let configuration = call.load()?;
+        Ok(match configuration.journal.backend {
+            Backend::Embedded => Source::Folder(journal_dir(&configuration.data_dir)),
+            Backend::Nats(_) => Source::Cluster(Box::new(configuration)),
+        })
+    }
+
+    /// The folder, for what only folders can do.
+    fn folder(&self) -> Result<&Path, ExitCode> {
+        match self {
+            Source::Folder(dir) => Ok(dir),
+            Source::Cluster(_) => {
+                eprintln!("kentongan: the journal is in a cluster; copy it into a folder with `kentongan journal copy --to DIR`");
+                Err(ExitCode::from(WRONG))
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Opened> {
+        match self {
+            Source::Folder(dir) => {
+                let journal = EmbeddedJournal::open_read_only(dir)
+                    .with_context(|| format!("opening the journal in {}", dir.display()))?;
+                Ok(Opened { journal: Arc::new(journal), spool: None })
+            }
+            Source::Cluster(configuration) => {
+                // The daemon holds its own spool; a reader needs none of it.
+                let spool = configuration.data_dir.join(format!("reader-{}", std::process::id()));
+                let aside = Configuration { data_dir: spool.clone(), ..(**configuration).clone() };
+                let journal = open_journal(&aside, &Telemetry::new()).await?;
+                Ok(Opened { journal, spool: Some(spool) })
+            }
+        }
+    }
+}
+
+async fn verify(source: &Source, as_json: bool) -> Result<ExitCode> {
+    let found = match source {
+        Source::Folder(dir) => journal::verify_dir(dir),
+        Source::Cluster(_) => {
+            let opened = source.open().await?;
+            let found = journal::verify(&*opened.journal).await;
+            opened.close();
+            found
+        }
+    }
+    .context("verifying the journal")?;
+    let hash: String = found.hash.iter().map(|b| format!("{b:02x}")).collect();
+    if as_json {
+        print_json(&json!({
+            "good": found.touched.is_none(),
+            "records": found.records,
+            "first_record": found.first_record,
+            "last_record": found.last_record,
+            "events": found.events,
+            "hash": hash,
+            "touched": found.touched.as_ref().map(ToString::to_string),
+        }))?;
+    } else {
+        print(&format!("{}\nhash of the last good record: {hash}\n", told(&found)))?;
+    }
+    Ok(if found.touched.is_none() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// What was found, in a sentence.
+pub fn told(found: &Verified) -> String {
+    match &found.touched {
+        Some(touched) => format!("TOUCHED at {touched}; {} records before it are good", found.records),
+        None => format!(
+            "good: {} records (up to {}), {} events",
+            found.records, found.last_record, found.events
+        ),
+    }
+}
+
+async fn export(
+    journal: &dyn Journal,
+    file: &Path,
+    from: u64,
+    to: u64,
+    decisions: bool,
+) -> Result<()> {
+    let mut out: Box<dyn Write + Send> = if file.as_os_str() == "-" {
+        Box::new(std::io::stdout())
+    } else {
+        let made = File::create(file).with_context(|| format!("making {}", file.display()))?;
+        Box::new(BufWriter::with_capacity(1 << 18, made))
+    };
+    let lines = if decisions {
+        export_decisions(journal, from, to, &mut out).await?
+    } else {
+        journal::export_events(journal, from, to, &mut out).await.context("exporting events")?.lines
+    };
+    out.flush().with_context(|| format!("writing {}", file.display()))?;
+    if file.as_os_str() != "-" {
+        print(&format!("wrote {lines} lines to {}\n", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes what was decided about the events `from..=to`, in whole batches, as a replay prints it.
+async fn export_decisions(
+    journal: &dyn Journal,
+    from: u64,
+    to: u64,
+    out: &mut (dyn Write + Send),
+) -> Result<u64> {
+    let mut next = journal.chain_start().await.context("reading records")?.0 + 1;
+    let mut lines = 0;
+    let mut done_through = 0;
+    loop {
+        let records = journal.read_records(next, RECORDS_AT_ONCE).await.context("reading records")?;
+        let Some(last) = records.last().map(|r| r.number) else { return Ok(lines) };
+        for record in records.iter().filter(|r| r.kind == RecordKind::Decisions) {
+            if record.through >= from && done_through < to {
+                lines += write_decisions(&record.body, out)?;
+            }
+            done_through = record.through;
+        }
+        next = last + 1;
+    }
+}
+
+fn write_decisions(body: &[u8], out: &mut (dyn Write + Send)) -> std::io::Result<u64> {
+    let mut lines = 0;
+    for line in body.split(|b| *b == b'\n') {
+        if !line.is_empty() && !line.starts_with(ROUTINE) {
+            out.write_all(line)?;
+            out.write_all(b"\n")?;
+            lines += 1;
+        }
+    }
+    Ok(lines)
+}
+
+async fn copy(source: &Source, to: &Path, call: &Call) -> Result<ExitCode> {
+    let target: Arc<dyn Journal> = if to.is_file() {
+        match config::load(to) {
+            Ok(configuration) => open_journal(&configuration, &Telemetry::new()).await?,
+            Err(report) => {
+                eprint!("{}", report.render(call.color_err));
+                return Ok(ExitCode::from(WRONG));
+            }
+        }
+    } else {
+        let opened = EmbeddedJournal::open(EmbeddedOptions::new(to), Telemetry::new());
+        Arc::new(opened.with_context(|| format!("opening the journal in {}", to.display()))?)
+    };
+    let opened = source.open().await?;
+    let copied = journal::copy(&*opened.journal, &*target).await;
+    opened.close();
+    let copied = copied.context("copying the journal")?;
+    print(&format!(
+        "carried over {} events and {} records{}\n",
+        copied.events,
+        copied.records,
+        if copied.snapshot { ", and the newest snapshot" } else { "" }
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn backup(source: &Source, into: &Path) -> Result<ExitCode> {
+    let dir = match source.folder() {
+        Ok(dir) => dir,
+        Err(code) => return Ok(code),
+    };
+    let done = journal::backup(dir, into)
+        .with_context(|| format!("backing up {} into {}", dir.display(), into.display()))?;
+    print(&format!(
+        "backed up {} ({}): through event {}, record {}\n",
+        done.identity,
+        bytes(size_of(into)),
+        done.last_event,
+        done.last_record
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn restore(source: &Source, from: &Path) -> Result<ExitCode> {
+    let dir = match source.folder() {
+        Ok(dir) => dir,
+        Err(code) => return Ok(code),
+    };
+    match journal::restore(from, dir) {
+        Ok(done) => {
+            print(&format!(
+                "restored {} into {}: through event {}, record {}; the daemon can be started\n",
+                done.identity,
+                dir.display(),
+                done.last_event,
+                done.last_record
+            ))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        // Nothing is overwritten: what is there has to be moved away by hand.
+        Err(e @ (JournalError::Invalid(_) | JournalError::InUse { .. })) => {
+            eprintln!("kentongan: {e}");
+            Ok(ExitCode::from(WRONG))
+        }
+        Err(e) => Err(e).with_context(|| format!("restoring {}", from.display())),
+    }
+}
+
+fn size_of(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_lines_are_not_exported() {
+        let body = b"{\"kind\":\"verdict\",\"event\":1}\n{\"kind\":\"routine\",\"from\":2}\n{\"kind\":\"alarm\"}\n";
+        let mut out = Vec::new();
+        assert_eq!(write_decisions(body, &mut out).unwrap(), 2);
+        assert_eq!(out, b"{\"kind\":\"verdict\",\"event\":1}\n{\"kind\":\"alarm\"}\n");
+    }
+}

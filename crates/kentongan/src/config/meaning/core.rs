@@ -1,0 +1,219 @@
+//! How events become incidents: the correlator, priorities, windows, seasons, time zone.
+
+use super::super::inventory::{criticality, items, many};
+use super::super::origin::Place;
+use super::super::raw::{self, LanguageWord, PriorityWord};
+use super::super::read::Key;
+use super::super::units::{Span, When};
+use super::super::{Locale, Season};
+use super::Reading;
+use model::settings::{Flapping, Language, PriorityTable, Settings, Window};
+use model::time::show_duration;
+use model::{Criticality, Priority, Timestamp};
+use std::time::Duration;
+
+impl Reading<'_> {
+    pub(super) fn correlator(&mut self, root: &raw::Root) -> Settings {
+        let default = Settings::default();
+        let none = raw::Correlator::default();
+        let c = root.correlator.get().unwrap_or(&none);
+        let span = |key: &Key<Span>, default| key.or(Span(default)).0;
+        let flapping = Flapping {
+            start: c.flap_start.or(default.flapping.start),
+            end: c.flap_end.or(default.flapping.end),
+            window: span(&c.flap_window, default.flapping.window),
+        };
+        let settings = Settings {
+            hold_max: span(&c.hold_max, default.hold_max),
+            reopen_within: span(&c.reopen_within, default.reopen_within),
+            close_after: span(&c.close_after, default.close_after),
+            note_every: span(&c.note_every, default.note_every),
+            flapping,
+            ..default
+        };
+        if let Some(place) = c.hold_max.place()
+            && settings.hold_max > Duration::from_hours(1)
+        {
+            let message = "a dead device would be held back for more than an hour";
+            self.error(place, message, "the default is \"90s\"");
+        }
+        if let Some(place) = c.close_after.place().or(c.reopen_within.place())
+            && settings.close_after < settings.reopen_within
+        {
+            let message = format!(
+                "an incident is closed after {}, but could be reopened for {}",
+                show_duration(settings.close_after),
+                show_duration(settings.reopen_within)
+            );
+            self.error(place, message, "make close_after at least reopen_within");
+        }
+        if flapping.start > 0 {
+            self.not_zero(&c.flap_window);
+            if let Some(place) = c.flap_end.place().or(c.flap_start.place())
+                && flapping.end >= flapping.start
+            {
+                let message = format!(
+                    "flapping would start at {} changes and end at {}",
+                    flapping.start, flapping.end
+                );
+                self.error(
+                    place,
+                    message,
+                    "make flap_end less than flap_start, or flap_start = 0 to turn it off",
+                );
+            }
+        }
+        settings
+    }
+
+    pub(super) fn windows(&mut self, root: &raw::Root, locale: &Locale) -> Vec<(Window, Place)> {
+        let mut windows: Vec<(Window, Place)> = Vec::new();
+        for (raw, table) in items(&root.maintenance) {
+            if raw.scope.is_absent() {
+                self.missing(
+                    table,
+                    "scope",
+                    "this [[maintenance]] covers nothing",
+                    "add scope = [\"semarang\"]",
+                );
+            }
+            let start = self.instant(&raw.start, table, "start", locale);
+            let end = self.instant(&raw.end, table, "end", locale);
+            let (Some(start), Some(end), Some(scope)) = (start, end, raw.scope.get()) else {
+                continue;
+            };
+            if let (true, Some(place)) = (end <= start, raw.end.place()) {
+                self.error(place, "this ends before it has begun", "make end later than start");
+            }
+            let id = raw.id.get().cloned().unwrap_or_else(|| {
+                let scope = scope.0.join(" ");
+                format!("window-{}", model::id::short_hash(&[&scope, &start.to_string()], 6))
+            });
+            if windows.iter().any(|(w, _)| w.id == id) {
+                let place = raw.id.place().unwrap_or(table);
+                self.error(
+                    place,
+                    format!("there are two windows called {id:?}"),
+                    "rename or remove one of them",
+                );
+            }
+            let place = raw.scope.place().unwrap_or(table);
+            let window = Window {
+                id,
+                owner: raw.owner.or(String::new()),
+                reason: raw.reason.or(String::new()),
+                scope: scope.0.clone(),
+                start,
+                end,
+                silence: false,
+            };
+            windows.push((window, place));
+        }
+        windows
+    }
+
+    pub(super) fn seasons(&mut self, root: &raw::Root, locale: &Locale) -> Vec<Season> {
+        let mut seasons = Vec::new();
+        for (raw, table) in items(&root.season) {
+            if raw.name.is_absent() {
+                self.missing(table, "name", "this [[season]] has no name", "add name = \"…\"");
+            }
+            let from = self.instant(&raw.from, table, "from", locale);
+            let to = self.instant(&raw.to, table, "to", locale);
+            let (Some(from), Some(to)) = (from, to) else { continue };
+            if let (true, Some(place)) = (to <= from, raw.to.place()) {
+                self.error(place, "this ends before it has begun", "make to later than from");
+            }
+            let matters = match raw.criticality {
+                Key::Absent => Criticality::Vital,
+                ref given => criticality(given),
+            };
+            let name = raw.name.or(String::new());
+            let services = many(&raw.services);
+            seasons.push(Season { name, from, to, services, criticality: matters });
+        }
+        seasons
+    }
+
+    pub(super) fn instant(
+        &mut self,
+        key: &Key<When>,
+        table: Place,
+        name: &'static str,
+        locale: &Locale,
+    ) -> Option<Timestamp> {
+        let example = "2026-11-24T22:00:00+07:00";
+        match key {
+            Key::Absent => {
+                let message = format!("{name} is missing");
+                self.missing(table, name, &message, &format!("add {name} = \"{example}\""));
+                None
+            }
+            Key::Bad(_) => None,
+            Key::Set(When(text), place) => {
+                let at = instant(text, &locale.timezone);
+                if at.is_none() {
+                    let help = format!(
+                        "write it as \"{example}\", or without an offset for the time zone of [locale]"
+                    );
+                    self.error(*place, format!("{text:?} is no time"), help);
+                }
+                at
+            }
+        }
+    }
+
+    pub(super) fn locale(&mut self, root: &raw::Root) -> Locale {
+        let none = raw::Locale::default();
+        let locale = root.locale.get().unwrap_or(&none);
+        let language = match locale.language.get() {
+            Some(LanguageWord::En) => Language::En,
+            Some(LanguageWord::Id) => Language::Id,
+            None => Language::default(),
+        };
+        let name = locale.timezone.or("Asia/Jakarta".into());
+        let timezone = jiff::tz::TimeZone::get(&name).unwrap_or_else(|_| {
+            if let Some(place) = locale.timezone.place() {
+                let help = "use a name of the IANA time zone database, such as \"Asia/Jakarta\"";
+                self.error(place, format!("there is no time zone {name:?}"), help);
+            }
+            jiff::tz::TimeZone::UTC
+        });
+        Locale { language, timezone }
+    }
+}
+
+/// An instant as people write it: RFC 3339, or a local time of `timezone`.
+pub(crate) fn instant(text: &str, timezone: &jiff::tz::TimeZone) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    let at = timezone.to_zoned_datetime(local).ok()?;
+    Some(Timestamp::from_millis(at.timestamp().as_millisecond()))
+}
+
+pub(super) fn priorities(root: &raw::Root) -> PriorityTable {
+    let mut table = PriorityTable::default();
+    let Some(p) = root.priority.get() else { return table };
+    let level = |word: PriorityWord| match word {
+        PriorityWord::P1 => Priority::P1,
+        PriorityWord::P2 => Priority::P2,
+        PriorityWord::P3 => Priority::P3,
+        PriorityWord::P4 => Priority::P4,
+    };
+    for (row, key) in table.table.iter_mut().zip([&p.lokal, &p.situs, &p.masif]) {
+        if let Some(words) = key.get() {
+            // People write the worst first; the table counts upwards.
+            *row = [level(words[2]), level(words[1]), level(words[0])];
+        }
+    }
+    if let Some(s) = p.by_severity.get() {
+        let keys = [&s.info, &s.warning, &s.average, &s.high, &s.disaster];
+        for (cell, key) in table.by_severity.iter_mut().zip(keys) {
+            *cell = key.get().map_or(*cell, |w| level(*w));
+        }
+    }
+    table
+}

@@ -1,0 +1,443 @@
+use super::*;
+use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+/// A folder with these files, and what loading its `kentongan.toml` gives.
+fn load_files(files: &[(&str, &str)], env: &[(&str, &str)]) -> Loaded {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let result = load_with(&folder.path().join("kentongan.toml"), env);
+    Loaded { folder, result }
+}
+
+struct Loaded {
+    folder: tempfile::TempDir,
+    result: Result<Configuration, Report>,
+}
+
+impl Loaded {
+    fn ok(self) -> Configuration {
+        self.result.unwrap_or_else(|r| panic!("{r}"))
+    }
+
+    /// `file:line:column key: message`, one a line, warnings included.
+    fn problems(&self) -> Vec<String> {
+        let report = match &self.result {
+            Ok(c) => &c.warnings,
+            Err(report) => report,
+        };
+        let place = |p: &Problem| {
+            let file = Path::new(&p.file).strip_prefix(self.folder.path());
+            let file = file.map_or(p.file.clone(), |f| f.display().to_string());
+            format!("{file}:{}:{} {}: {}", p.line, p.column, p.key, p.message)
+        };
+        report.problems().iter().map(place).collect()
+    }
+}
+
+fn one(text: &str) -> Loaded {
+    load_files(&[("kentongan.toml", text)], &[])
+}
+
+/// Compares with a file beside this one; `KENTONGAN_BLESS=1` writes it.
+fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/golden").join(name);
+    if std::env::var_os("KENTONGAN_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let want = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(want == text, "{name} differs; KENTONGAN_BLESS=1 rewrites it. Now:\n{text}");
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place() {
+    let loaded = load_files(
+        &[
+            ("kentongan.toml", include_str!("golden/problems.toml")),
+            ("inventory/a.toml", include_str!("golden/problems-inventory.toml")),
+        ],
+        &[
+            ("KENTONGAN__HTTP__LISTN", "127.0.0.1:1"),
+            ("KENTONGAN__PROBE__PPS", "many"),
+            ("KENTONGAN__SOURCE__NAGIOS__TOKEN", "s3cret-env"),
+        ],
+    );
+    let folder = format!("{}/", loaded.folder.path().display());
+    let report = loaded.result.unwrap_err();
+    let text = report.render(false).replace(&folder, "");
+    // The folder itself, where a message names it.
+    let text = text.replace(folder.trim_end_matches('/'), "FOLDER");
+    for secret in ["s3cret", "12345"] {
+        assert!(!text.contains(secret), "{text}");
+        assert!(!report.to_json().to_string().contains(secret));
+    }
+    golden("problems.txt", &text);
+}
+
+#[test]
+fn an_empty_configuration_is_one() {
+    let c = one("").ok();
+    assert_eq!(c.settings, Settings::default());
+    assert_eq!(c.http.listen.to_string(), "127.0.0.1:8640");
+    assert_eq!(c.http.public_url, "http://127.0.0.1:8640");
+    assert_eq!(c.desks[0].name, "builtin");
+    assert_eq!(c.inventory.probes.len(), 1);
+    assert_eq!(&*c.inventory.probes[0].id, "noc-1");
+    assert_eq!(c.probe.asking["icmp"].interval, Duration::from_secs(20));
+    assert!(c.warnings.is_empty());
+}
+
+#[test]
+fn everything_can_be_set() {
+    let text = r#"
+[instance]
+name = "noc"
+data_dir = "/var/lib/x"
+heartbeat_url = "https://example.org/beat"
+[http]
+listen = "127.0.0.1:1"
+public_url = "https://noc.example.org/"
+token = "t"
+body_limit = "2MiB"
+[journal]
+kind = "nats"
+retention = "7d"
+[journal.nats]
+url = "nats://a:4222,b"
+replicas = 3
+[probe]
+id = "noc-2"
+pps = 10
+community = "c"
+[check.icmp]
+interval = "2s"
+loss_raise_pct = 50
+[check."snmp:ups"]
+thresholds = [{ value = "load_pct", raise = 90, clear = 80, over = "5m" }]
+[correlator]
+reopen_within = "0s"
+[priority]
+masif = ["P1", "P2", "P3"]
+by_severity = { info = "P3" }
+[locale]
+language = "en"
+timezone = "Asia/Makassar"
+[[source]]
+name = "z"
+kind = "zabbix"
+token = "t"
+[[desk]]
+name = "rt"
+kind = "rt"
+url = "https://rt.example.org"
+queue = "Q"
+token = "t"
+[[route]]
+match = { site = ["s"], source = "z" }
+desk = "rt"
+queue = "Network"
+[[maintenance]]
+scope = ["s", "tag:core"]
+start = 2026-11-24T22:00:00
+end = "2026-11-24T23:00+08:00"
+[[season]]
+name = "pkb"
+from = 2026-11-01
+to = 2026-12-01
+services = ["samsat"]
+[[site]]
+id = "s"
+[[device]]
+id = "s/sw1"
+address = "10.0.0.1"
+tags = ["core"]
+[[service]]
+id = "samsat"
+needs = { at_least = 1, of = ["s/sw1"] }
+"#;
+    let loaded = one(text);
+    assert_eq!(loaded.problems(), Vec::<String>::new());
+    let c = loaded.ok();
+    assert_eq!(c.instance, "noc");
+    assert_eq!(c.data_dir, Path::new("/var/lib/x"));
+    assert_eq!(c.http.public_url, "https://noc.example.org");
+    assert_eq!(c.http.body_limit, 2 << 20);
+    assert!(matches!(&c.journal.backend, Backend::Nats(n) if n.replicas == 3));
+    assert_eq!(c.probe.id, "noc-2");
+    assert_eq!(&*c.inventory.probes[0].id, "noc-2");
+    // What is not given follows the interval.
+    let icmp = c.probe.asking["icmp"];
+    assert_eq!((icmp.timeout, icmp.ask_again), (Duration::from_secs(1), Duration::from_secs(1)));
+    let rule = &c.settings.checks["icmp"];
+    assert!((rule.thresholds[0].raise - 50.0).abs() < 1e-9 && rule.thresholds.len() == 2);
+    assert_eq!(c.settings.checks["snmp:ups"].thresholds[0].value, "load_pct");
+    use model::{Criticality, Priority, decision::Scope};
+    assert_eq!(c.settings.priority.of(Scope::Masif, Criticality::Normal), Priority::P3);
+    assert_eq!(c.settings.priority.of(Scope::Masif, Criticality::Important), Priority::P2);
+    // A local time is one of the time zone that is configured (WITA, eight hours ahead).
+    let window = &c.settings.windows[0];
+    assert_eq!(window.start.to_string(), "2026-11-24T14:00:00.000Z");
+    assert_eq!(window.end.to_string(), "2026-11-24T15:00:00.000Z");
+    assert_eq!(c.routes[0].sources, ["z"]);
+    assert_eq!(c.seasons[0].criticality, Criticality::Vital);
+}
+
+#[test]
+fn the_environment_wins() {
+    let text = r#"
+[http]
+listen = "127.0.0.1:1"
+token_file = "no-such-file"
+[check."snmp:if-status"]
+interval = "30s"
+[[source]]
+name = "zabbix-dc"
+kind = "zabbix"
+token = "old"
+"#;
+    let env = [
+        ("KENTONGAN__HTTP__LISTEN", "127.0.0.1:2"),
+        ("KENTONGAN__HTTP__TOKEN", "12345"),
+        ("KENTONGAN__CHECK__SNMP_IF_STATUS__INTERVAL", "5s"),
+        ("KENTONGAN__CHECK__ICMP__DOWN_NEEDS", "2"),
+        ("KENTONGAN__SOURCE__ZABBIX_DC__TOKEN", "new"),
+        ("KENTONGAN__PROBE__ENABLED", "false"),
+        ("KENTONGAN__PRIORITY__LOKAL", "P1,P1,P2"),
+        ("KENTONGAN_LOG", "debug"),
+    ];
+    let loaded = load_files(&[("kentongan.toml", text)], &env);
+    assert_eq!(loaded.problems(), Vec::<String>::new());
+    let c = loaded.ok();
+    assert_eq!(c.http.listen.port(), 2);
+    assert_eq!(c.http.token.unwrap().expose_secret(), "12345");
+    assert_eq!(c.settings.checks["snmp:if-status"].interval, Duration::from_secs(5));
+    assert_eq!(c.settings.checks["icmp"].down_needs, 2);
+    assert_eq!(c.sources[0].token.expose_secret(), "new");
+    assert!(!c.probe.enabled);
+    // The hash tells one configuration from another, and only that.
+    assert_ne!(c.hash, one(text).result.map_or(String::new(), |c| c.hash));
+    let again = load_files(&[("kentongan.toml", text)], &env[..7]).ok();
+    assert_eq!(c.hash, again.hash);
+}
+
+#[test]
+fn secrets_come_from_files() {
+    let text = "[http]\ntoken_file = \"token\"\n[probe]\ncommunity_file = \"c\"\n";
+    let files = [("kentongan.toml", text), ("token", "  abc\n\n"), ("c", "snmp\n")];
+    let loaded = load_files(&files, &[]);
+    assert_eq!(loaded.problems(), Vec::<String>::new());
+    let c = loaded.ok();
+    assert_eq!(c.http.token.unwrap().expose_secret(), "abc");
+    assert_eq!(c.probe.community.expose_secret(), "snmp");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kentongan.toml");
+    std::fs::write(&path, "[http]\ntoken_file = \"token\"\n").unwrap();
+    std::fs::write(folder.path().join("token"), "abc").unwrap();
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(folder.path().join("token"), open).unwrap();
+    let c = load_with(&path, Vec::new()).unwrap();
+    assert_eq!(c.warnings.problems()[0].key, "http.token_file");
+    assert_eq!(c.warnings.problems()[0].level, Level::Warning);
+
+    let problems = load_files(&files[..1], &[]).problems();
+    assert!(problems[0].starts_with("kentongan.toml:2:14 http.token_file: cannot read"));
+    let both = "[http]\ntoken = \"x\"\ntoken_file = \"token\"\n";
+    let problems = load_files(&[("kentongan.toml", both), ("token", "abc")], &[]).problems();
+    assert!(problems[0].contains("given twice"), "{problems:?}");
+}
+
+#[test]
+fn one_wrong_thing_gives_one_problem() {
+    let cases: &[(&str, &str)] = &[
+        ("[http]\nlisten = 5", "2:10 http.listen: this must be a text in quotes, not the number 5"),
+        ("[htp]", "1:2 htp: there is no key called \"htp\" here"),
+        ("[http\n", "1:6 : unclosed table, expected `]`"),
+        ("a.b = 1", "1:1 a: there is no key called \"a\" here"),
+        ("[http]\n[http]", "2:2 : duplicate key"),
+        ("[check.icmp]\ninterval = \"10ms\"", "2:12 check.icmp.interval: nothing can be asked this often"),
+        ("[check.icmp]\nstale_after = 0.5", "2:15 check.icmp.stale_after: evidence cannot be stale after 0.5 intervals"),
+        ("[check.icmp]\nloss_clear_pct = 30", "2:18 check.icmp.loss_clear_pct: loss would be raised at 20 % and cleared below 30 %"),
+        ("[probe]\npps = 0", "2:7 probe.pps: no packet could ever be sent"),
+        ("[probe]\nsnmp_port = 70000", "2:13 probe.snmp_port: this must be a whole number from 0 to 65535, not the number 70000"),
+        ("[journal]\nretention = \"1m\"", "2:13 journal.retention: events must be kept for an hour at least"),
+        ("inventory = \"x.toml\"", "1:13 inventory: this must be a list, not the text \"x.toml\""),
+        ("inventory = [\"**/x\"]", "1:14 inventory[0]: ** is not understood"),
+        ("[[device]]\nid = \"a\"", "2:6 device[0].id: device \"a\" has no address, so nothing can be asked of it"),
+        ("[[device]]\nid = \"a\"\naddress = 5", "3:11 device[0].address: this must be a text in quotes, not the number 5"),
+        ("[[device]]\nid = \"a\"\naddress = \"::1\"\nchecks = [\"imcp\"]", "4:10 device[0].checks: no probe can ask the check \"imcp\" of device \"a\""),
+        ("[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { all = [\"a\"], any = [] }", "4:9 device[0].needs: a condition is exactly one of all, any, or at_least with of"),
+        ("[[link]]\nbetween = [\"a\"]", "2:11 link[0].between: this must be a list of 2, not of 1"),
+        ("[[desk]]\nname = \"d\"\nkind = \"rtx\"", "3:8 desk[0].kind: \"rtx\" is not possible here"),
+        ("[[desk]]\nkind = \"builtin\"", "1:1 desk[0]: the key name is missing"),
+        ("[[source]]\nname = \"a b\"\nkind = \"events\"\ntoken = \"t\"", "2:8 source[0].name: \"a b\" cannot be a name"),
+        ("[[maintenance]]\nscope = []\nstart = \"now\"\nend = 2026-01-01", "3:9 maintenance[0].start: \"now\" is no time"),
+        ("[http]\nbody_limit = 99999999999999999999", "2:14 : 99999999999999999999 is too large a number"),
+    ];
+    let mut wrong = Vec::new();
+    for (text, want) in cases {
+        let problems = one(text).problems();
+        let want = format!("kentongan.toml:{want}");
+        if problems.first() != Some(&want) || problems.len() > 1 {
+            wrong.push(format!("{text}\n  wanted {want}\n  got    {problems:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_listener_open_to_the_network_is_a_warning() {
+    let loaded = one("[http]\nlisten = \"0.0.0.0:8640\"");
+    assert!(loaded.result.is_ok());
+    assert_eq!(loaded.problems().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let none = load_with(Path::new("/no/such/kentongan.toml"), Vec::new()).unwrap_err();
+    assert_eq!(none.problems().len(), 1);
+    assert!(none.problems()[0].message.contains("there is no such file"));
+    // Where a file cannot be parsed, what stands in it is not said to be missing.
+    let files = [
+        ("kentongan.toml", "inventory = [\"i/*.toml\"]"),
+        ("i/a.toml", "[[device]]\nid = \"a\n"),
+        ("i/b.toml", "[[device]]\nid = \"b\"\naddress = \"::1\"\nneeds = \"a\"\n"),
+    ];
+    let problems = load_files(&files, &[]).problems();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("i/a.toml:2:"), "{problems:?}");
+}
+
+#[test]
+fn the_schema_is_the_one_in_the_tree() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/config.schema.json");
+    let text = schema::text();
+    if std::env::var_os("KENTONGAN_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let want = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(want == text, "schemas/config.schema.json differs; KENTONGAN_BLESS=1 rewrites it");
+}
+
+#[test]
+fn the_schema_agrees_with_the_reader() {
+    let schema: serde_json::Value = serde_json::from_str(&schema::text()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let cases = [
+        ("[http]\nlisten = \"127.0.0.1:1\"", true),
+        ("[http]\nlisten = 1", false),
+        ("[htp]", false),
+        ("[check.icmp]\ninterval = \"20s\"", true),
+        ("[check.icmp]\ninterval = \"20\"", false),
+        ("[priority]\nmasif = [\"P1\", \"P1\"]", false),
+        ("[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { any = [\"a\"] }", true),
+        ("[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { none = [\"a\"] }", false),
+        ("[[probe]]\nid = \"a\"", true),
+        ("[probe]\nid = \"a\"", true),
+        ("[probe]\nidd = \"a\"", false),
+        ("[[desk]]\nname = \"b\"\nkind = \"builtin\"", true),
+        ("[[desk]]\nname = \"b\"\nkind = \"x\"", false),
+    ];
+    for (text, good) in cases {
+        let value: toml::Value = toml::from_str(text).unwrap();
+        let value = serde_json::to_value(value).unwrap();
+        assert_eq!(schema.is_valid(&value), good, "schema: {text}");
+        assert_eq!(one(text).result.is_ok(), good, "reader: {text}");
+    }
+}
+
+/// Text that looks like a configuration: its words in any order, and some noise.
+fn anything() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "[", "]", "[[", "]]", "{", "}", "=", "\n", "\"", "'", ",", ".", "\"\"\"", " ", "#", "é", "\\",
+        "http", "listen", "token", "check", "icmp", "interval", "device", "id", "address", "needs",
+        "all", "any", "at_least", "of", "link", "between", "probe", "inventory", "desk", "kind", "rt",
+        "name", "5", "1.5", "-1", "nan", "true", "2026-11-24", "\"20s\"", "\"a\"", "maintenance", "scope",
+        "start", "end", "priority", "masif", "\"P1\"", "url", "headers", "create", "body",
+    ]);
+    prop::collection::vec(prop_oneof![9 => words.prop_map(str::to_owned), 1 => ".{0,4}"], 0..60)
+        .prop_map(|w| w.concat())
+}
+
+/// Well-formed TOML whose keys are ours and whose values are anything.
+fn well_formed() -> impl Strategy<Value = String> {
+    let table = prop::sample::select(vec![
+        "[instance]", "[http]", "[journal]", "[journal.nats]", "[check.icmp]", "[check.x]", "[correlator]",
+        "[priority]", "[locale]", "[[source]]", "[[desk]]", "[[route]]", "[[maintenance]]", "[[season]]",
+        "[[site]]", "[[device]]", "[[link]]", "[[service]]", "[[probe]]",
+    ]);
+    let key = prop::sample::select(vec![
+        "id", "name", "kind", "url", "token", "token_file", "interval", "timeout", "down_needs", "down_of",
+        "needs", "between", "scope", "start", "end", "from", "to", "match", "desk", "masif", "thresholds",
+        "listen", "address", "addresses", "checks", "create", "headers", "priorities", "site", "at",
+        "witnesses", "services", "stale_after", "loss_clear_pct", "data_dir", "timezone", "user", "password",
+    ]);
+    let leaf = prop::sample::select(vec![
+        "1", "-1", "0", "1.5", "nan", "inf", "true", "\"\"", "\"a\"", "\"20s\"", "\"P1\"", "\"rt\"", "\"::1\"",
+        "2026-11-24", "2026-11-24T00:00:00Z", "[]", "{}", "[\"a\", \"b\"]", "[\"P1\", 1, \"P2\"]",
+    ])
+    .prop_map(str::to_owned);
+    let value = leaf.prop_recursive(4, 16, 4, |inner| {
+        let key = prop::sample::select(vec!["all", "any", "of", "at_least", "value", "url", "P1", "site"]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[{}]", v.join(", "))),
+            prop::collection::btree_map(key, inner, 0..3).prop_map(|m| {
+                let pairs: Vec<_> = m.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+                format!("{{ {} }}", pairs.join(", "))
+            }),
+        ]
+    });
+    let body = prop::collection::btree_map(key, value, 0..6);
+    prop::collection::vec((table, body), 0..6).prop_map(|tables| {
+        let mut text = String::new();
+        for (table, body) in tables {
+            text.push_str(table);
+            text.push('\n');
+            for (k, v) in body {
+                text.push_str(&format!("{k} = {v}\n"));
+            }
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_text_makes_the_loader_panic(text in prop_oneof![anything(), well_formed()]) {
+        let loaded = one(&text);
+        let report = match &loaded.result {
+            Ok(c) => &c.warnings,
+            Err(report) => {
+                prop_assert!(report.has_errors(), "refused without a reason");
+                report
+            }
+        };
+        let lines = text.split('\n').count();
+        for p in report.problems() {
+            prop_assert!(p.line <= lines && !p.message.is_empty());
+        }
+        report.render(true);
+    }
+
+    #[test]
+    fn no_variable_makes_the_loader_panic(
+        name in "(HTTP|CHECK|SOURCE|DESK|PROBE|__|_|LISTEN|ICMP|INTERVAL|Z|0|[A-Z]){0,8}",
+        value in ".{0,20}",
+    ) {
+        let text = "[[source]]\nname = \"z\"\nkind = \"events\"\ntoken = \"t\"\n";
+        let name = format!("{PREFIX}{name}");
+        let loaded = load_files(&[("kentongan.toml", text)], &[(&name, &value)]);
+        if let Err(report) = loaded.result {
+            report.render(false);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What happens at a start: the newest snapshot, the events behind it once more, and what was
+//! decided is never decided again.
+//!
+//! | what is there | what is done |
+//! |---|---|
+//! | nothing | a new core |
+//! | a snapshot of this version and configuration | it, then the events behind it up to the last decision, in silence: the core is deterministic, so it decides the same again and nobody needs to hear it twice |
+//! | a snapshot of another configuration, with nothing decided behind it | it, under the configuration at hand |
+//! | anything else | the open incidents are rebuilt from the decisions on record, and the checks asked again |
+//!
+//! Events behind the last decision were never decided on: the loop takes them as usual.
+
+use crate::config::Configuration;
+use anyhow::{Context, Result, bail};
+use correlator::{Correlator, Past, State};
+use delivery::DeliveryState;
+use journal::{Journal, RecordKind, Snapshot};
+use model::delivery::DeliveryLine;
+use model::{AlarmLine, AlarmState, Change, Decision, IncidentId, IncidentLine, Intent, IntentOp, Kind, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Grows when the shape of a snapshot's body changes.
+const FORM: u32 = 1;
+/// Records read at once.
+const RECORDS_AT_ONCE: usize = 1024;
+/// Events read at once.
+const EVENTS_AT_ONCE: usize = 65_536;
+
+/// A snapshot's body.
+#[derive(Serialize, Deserialize)]
+pub struct Frozen {
+    core: State,
+    deliveries: DeliveryState,
+}
+
+#[derive(Serialize)]
+struct FrozenRef<'a> {
+    core: &'a State,
+    deliveries: &'a DeliveryState,
+}
+
+impl Frozen {
+    /// As bytes.
+    pub fn encode(core: &Correlator, deliveries: &DeliveryState) -> Result<Vec<u8>> {
+        postcard::to_allocvec(&FrozenRef { core: core.state(), deliveries }).context("writing the snapshot")
+    }
+}
+
+/// Which program and which configuration a snapshot belongs to.
+pub fn version_of(c: &Configuration) -> String {
+    format!("{}/{FORM}/{}", env!("CARGO_PKG_VERSION"), c.hash)
+}
+
+fn same_program(version: &str) -> bool {
+    version.starts_with(&format!("{}/{FORM}/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Where we go on from.
+pub struct Resumed {
+    /// The core, through the last decision.
+    pub core: Correlator,
+    /// What the desks were told, through the snapshot.
+    pub deliveries: DeliveryState,
+    /// What was done about telling them since.
+    pub lines: Vec<DeliveryLine>,
+    /// What they should be told since (and whatever of it was done already).
+    pub intents: Vec<Intent>,
+    /// The last record.
+    pub last_record: u64,
+    /// When the last event was received; `None` when there is none.
+    pub last_received: Option<Timestamp>,
+    /// The state comes from another configuration: what the one at hand no longer has is let go
+    /// when its `config` event is taken.
+    pub another_configuration: bool,
+    /// How it went, for the log.
+    pub how: &'static str,
+}
+
+/// Brings everything back to where it was.
+pub async fn resume(journal: &Arc<dyn Journal>, c: &Configuration, identity: &str) -> Result<Resumed> {
+    let snapshot = journal.latest_snapshot().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the snapshot cannot be read; going on without it");
+        None
+    });
+    let last_received = last_received(journal).await?;
+    if let Some(snapshot) = &snapshot
+        && same_program(&snapshot.version)
+    {
+        match postcard::from_bytes::<Frozen>(&snapshot.body) {
+            Ok(frozen) => {
+                if let Some(resumed) = from_snapshot(journal, c, snapshot, frozen, last_received).await? {
+                    return Ok(resumed);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the snapshot does not hold what was written; going on without it"),
+        }
+    }
+    from_records(journal, c, identity, last_received).await
+}
+
+async fn from_snapshot(journal: &Arc<dyn Journal>, c: &Configuration, snapshot: &Snapshot, frozen: Frozen, last_received: Option<Timestamp>) -> Result<Option<Resumed>> {
+    let behind = read_records(journal, snapshot.through_record + 1).await?;
+    let decided = behind.decided_through.max(snapshot.through_event);
+    let same = snapshot.version == version_of(c);
+    if !same && decided > snapshot.through_event {
+        return Ok(None);
+    }
+    let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
+    let mut core = Correlator::restore(inventory.clone(), settings.clone(), frozen.core);
+    let how = if same {
+        run_again(journal, &mut core, decided).await?;
+        "from the snapshot"
+    } else {
+        "from the snapshot of another configuration"
+    };
+    let last_record = behind.last.max(snapshot.through_record);
+    Ok(Some(Resumed { core, deliveries: frozen.deliveries, lines: behind.lines, intents: behind.intents, last_record, last_received, another_configuration: !same, how }))
+}
+
+/// Hands the core the events that were decided on already, and lets nobody hear what it says.
+async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u64) -> Result<()> {
+    while core.last_event() < through {
+        let next = core.last_event() + 1;
+        let frames = journal.read_events(next, EVENTS_AT_ONCE).await?;
+        if frames.is_empty() {
+            bail!("events {next} to {through} were decided on and are missing from the journal; restore a backup");
+        }
+        for frame in &frames {
+            for (number, line) in frame.lines()? {
+                if number < next || number > through {
+                    continue;
+                }
+                match wire::read_event(line) {
+                    Ok(read) => {
+                        let mut event = read.event;
+                        event.received = Some(frame.received);
+                        core.handle_event(number, &event);
+                    }
+                    Err(error) => core.handle_unreadable(number, frame.received, &error.to_string()),
+                }
+                while core.poll_decision().is_some() {}
+                while core.poll_ask().is_some() {}
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn from_records(journal: &Arc<dyn Journal>, c: &Configuration, identity: &str, last_received: Option<Timestamp>) -> Result<Resumed> {
+    let all = read_records(journal, 1).await?;
+    let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
+    if all.decided_through == 0 {
+        let core = Correlator::new(inventory, settings);
+        let how = "from nothing";
+        return Ok(Resumed { core, deliveries: DeliveryState::default(), lines: all.lines, intents: all.intents, last_record: all.last, last_received, another_configuration: false, how });
+    }
+    let past = Past {
+        instance: identity.to_owned(),
+        last_event: all.decided_through,
+        last_received: last_received.unwrap_or_default(),
+        incidents: all.incidents(),
+        alarms: all.alarms.values().filter(|a| a.state != AlarmState::Ok).cloned().collect(),
+    };
+    let core = Correlator::rebuild(inventory, settings, &past);
+    let how = "from the decisions on record";
+    Ok(Resumed { core, deliveries: DeliveryState::default(), lines: all.lines, intents: all.intents, last_record: all.last, last_received, another_configuration: false, how })
+}
+
+/// What the records say from some point on.
+#[derive(Default)]
+struct Told {
+    last: u64,
+    decided_through: u64,
+    lines: Vec<DeliveryLine>,
+    intents: Vec<Intent>,
+    latest: BTreeMap<IncidentId, (usize, IncidentLine)>,
+    alarms: BTreeMap<(Arc<str>, Arc<str>), AlarmLine>,
+    seen: usize,
+}
+
+impl Told {
+    /// The incidents that are not closed, oldest first, with revision and whether they have a ticket.
+    fn incidents(&self) -> Vec<(IncidentLine, u32, bool)> {
+        let mut open: Vec<_> = self.latest.values().filter(|(_, i)| !matches!(i.change, Change::Closed | Change::Merged)).collect();
+        open.sort_by_key(|(seen, _)| *seen);
+        let with_intents = open.into_iter().map(|(_, line)| {
+            let of = self.intents.iter().filter(|i| i.incident == line.id);
+            let revision = of.clone().map(|i| i.revision).max().unwrap_or(0);
+            (line.clone(), revision, of.clone().any(|i| i.op == IntentOp::Create))
+        });
+        with_intents.collect()
+    }
+}
+
+async fn read_records(journal: &Arc<dyn Journal>, from: u64) -> Result<Told> {
+    let mut told = Told { last: from - 1, ..Told::default() };
+    loop {
+        let records = journal.read_records(told.last + 1, RECORDS_AT_ONCE).await?;
+        let Some(last) = records.last() else { return Ok(told) };
+        told.last = last.number;
+        for record in &records {
+            let text = std::str::from_utf8(&record.body).with_context(|| format!("record {} is not UTF-8", record.number))?;
+            if record.kind == RecordKind::Decisions {
+                told.decided_through = told.decided_through.max(record.through);
+            }
+            for line in text.lines() {
+                match record.kind {
+                    RecordKind::Epoch => {}
+                    RecordKind::Decisions if line.starts_with(r#"{"kind":"routine""#) => {}
+                    RecordKind::Decisions => match wire::read_decision(line) {
+                        Ok(decision) => told.take(decision),
+                        Err(error) => tracing::warn!(record = record.number, %error, "a decision of another version cannot be read"),
+                    },
+                    RecordKind::Delivery => match wire::read_delivery(line) {
+                        Ok(line) => told.lines.push(line),
+                        Err(error) => tracing::warn!(record = record.number, %error, "a line of another version cannot be read"),
+                    },
+                }
+            }
+        }
+    }
+}
+
+impl Told {
+    fn take(&mut self, decision: Decision) {
+        match decision {
+            Decision::Verdict(_) => {}
+            Decision::Alarm(a) => {
+                self.alarms.insert((a.target.clone(), a.check.clone()), a);
+            }
+            Decision::Incident(i) => {
+                self.seen += 1;
+                let first = self.latest.get(&i.id).map_or(self.seen, |(seen, _)| *seen);
+                if i.change == Change::Closed {
+                    // Nothing of it will be asked again.
+                    self.latest.remove(&i.id);
+                    self.intents.retain(|x| x.incident != i.id);
+                    self.lines.retain(|x| x.incident != i.id);
+                } else {
+                    self.latest.insert(i.id.clone(), (first, *i));
+                }
+            }
+            Decision::Intent(i) => self.intents.push(*i),
+        }
+    }
+}
+
+async fn last_received(journal: &Arc<dyn Journal>) -> Result<Option<Timestamp>> {
+    let last = journal.last_event().await?;
+    if last == 0 {
+        return Ok(None);
+    }
+    Ok(journal.read_events(last, 1).await?.last().map(|f| f.received))
+}
+
+/// What is journalled before anything else: that nothing was watched since, and which configuration
+/// is in force from here.
+pub fn first_events(resumed: &Resumed, c: &Configuration, identity: &str, now: Timestamp) -> Vec<model::Event<'static>> {
+    let config = super::core_loop::config_event(now, &c.hash, Some(identity.to_owned()));
+    match resumed.last_received {
+        None => vec![config],
+        Some(since) => {
+            let gap = model::Event { at: now, received: None, kind: Kind::Gap { since } };
+            vec![gap, config]
+        }
+    }
+}

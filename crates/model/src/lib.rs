@@ -1,0 +1,28 @@
+//! The nouns of kentongan: time as a value, ids, the inventory, events, decisions, settings.
+//!
+//! Knows nobody: no clock, no socket, no task, no randomness, no format of any outside message
+//! (the twins that travel are in `wire`). What derives `serde` here does so for one reason only:
+//! it is part of the core's plain state, and a snapshot *is* that state.
+
+pub mod decision;
+pub mod delivery;
+pub mod event;
+pub mod graph;
+pub mod id;
+pub mod inventory;
+pub mod settings;
+pub mod time;
+
+pub use decision::{
+    Affected, AlarmLine, AlarmState, Change, Condition, Decision, IncidentLine, Intent, IntentOp,
+    Priority, Scope, Verdict, VerdictLine, Work,
+};
+pub use delivery::{DeliveryLine, DeliveryStep, DeskCall, TicketRef};
+pub use event::{
+    Command, DeskChange, DeskNews, Event, Kind, Observation, Operation, Outcome, Severity, Signal,
+    SignalState, Values,
+};
+pub use id::IncidentId;
+pub use inventory::{Criticality, Inventory};
+pub use settings::Settings;
+pub use time::Timestamp;

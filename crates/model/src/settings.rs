@@ -1,0 +1,217 @@
+//! What the configuration tells the core. Every default is design.md's.
+
+use crate::decision::{Priority, Scope};
+use crate::event::Severity;
+use crate::inventory::Criticality;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Everything the correlator is told besides the inventory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The unique name of this installation.
+    pub instance: String,
+    /// How each check is judged, by its name. A check that is not named is judged by
+    /// [`CheckRule::default`].
+    pub checks: BTreeMap<String, CheckRule>,
+    /// The longest a confirmed alarm waits for the evidence of its possible ancestors.
+    pub hold_max: Duration,
+    /// The same root within this time of its recovery reopens the same incident.
+    pub reopen_within: Duration,
+    /// A resolved incident is closed after this time.
+    pub close_after: Duration,
+    /// At most one note about a growing or shrinking incident in this time.
+    pub note_every: Duration,
+    /// When an alarm counts as flapping.
+    pub flapping: Flapping,
+    /// The explicit table.
+    pub priority: PriorityTable,
+    /// Windows that stand in the configuration.
+    pub windows: Vec<Window>,
+    /// The language of what people read.
+    pub language: Language,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            instance: "kentongan".into(),
+            checks: default_checks(),
+            hold_max: Duration::from_secs(90),
+            reopen_within: Duration::from_secs(300),
+            close_after: Duration::from_secs(3 * 86_400),
+            note_every: Duration::from_secs(60),
+            flapping: Flapping::default(),
+            priority: PriorityTable::default(),
+            windows: Vec::new(),
+            language: Language::Id,
+        }
+    }
+}
+
+/// The checks that have defaults of their own.
+pub fn default_checks() -> BTreeMap<String, CheckRule> {
+    let icmp = CheckRule {
+        thresholds: vec![
+            Threshold {
+                value: "loss_pct".into(),
+                raise: 20.0,
+                clear: 2.0,
+                over: Duration::from_secs(300),
+            },
+            Threshold {
+                value: "loss_pct".into(),
+                raise: 4.0,
+                clear: 2.0,
+                over: Duration::from_secs(3600),
+            },
+        ],
+        ..CheckRule::default()
+    };
+    let if_status = CheckRule {
+        interval: Duration::from_secs(60),
+        down_needs: 2,
+        down_of: 2,
+        up_needs: 1,
+        ..CheckRule::default()
+    };
+    let uptime = CheckRule { interval: Duration::from_secs(60), ..CheckRule::default() };
+    BTreeMap::from([
+        ("icmp".to_owned(), icmp),
+        ("snmp:if-status".to_owned(), if_status),
+        ("snmp:uptime".to_owned(), uptime),
+    ])
+}
+
+/// How one kind of check is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckRule {
+    /// How often it is asked.
+    pub interval: Duration,
+    /// Down when this many …
+    pub down_needs: u8,
+    /// … of the last this many samples are bad.
+    pub down_of: u8,
+    /// Up after this many good ones in a row.
+    pub up_needs: u8,
+    /// Evidence is stale after this many intervals.
+    pub stale_after: f64,
+    /// Levels on its values.
+    pub thresholds: Vec<Threshold>,
+}
+
+impl Default for CheckRule {
+    fn default() -> Self {
+        CheckRule {
+            interval: Duration::from_secs(20),
+            down_needs: 3,
+            down_of: 5,
+            up_needs: 2,
+            stale_after: 2.5,
+            thresholds: Vec::new(),
+        }
+    }
+}
+
+/// A level on a value, with a separate level to clear it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// The value's name.
+    pub value: String,
+    /// Raised when the mean is at or above this (below this, when `raise < clear`) …
+    pub raise: f64,
+    /// … cleared when it is below this (above this, when `raise < clear`).
+    pub clear: f64,
+    /// The mean is taken over this time; zero: the last value alone.
+    pub over: Duration,
+}
+
+impl Threshold {
+    /// What an alarm of this level is called, for a check of this name: `icmp:loss_pct/5m`.
+    pub fn name(&self, check: &str) -> String {
+        if self.over.is_zero() {
+            format!("{check}:{}", self.value)
+        } else {
+            format!("{check}:{}/{}", self.value, crate::time::show_duration(self.over))
+        }
+    }
+}
+
+/// When an alarm counts as flapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flapping {
+    /// This many confirmed changes within `window` start it; 0 turns it off.
+    pub start: u32,
+    /// This many or fewer within `window` end it.
+    pub end: u32,
+    /// The window.
+    pub window: Duration,
+}
+
+impl Default for Flapping {
+    fn default() -> Self {
+        Flapping { start: 5, end: 2, window: Duration::from_secs(3600) }
+    }
+}
+
+/// Priority by scope and urgency; by severity for a signal without a known target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriorityTable {
+    /// `[scope][criticality]`, in the order of the enums (lokal, situs, masif; normal, important, vital).
+    pub table: [[Priority; 3]; 3],
+    /// By severity, in the order of the enum (info … disaster).
+    pub by_severity: [Priority; 5],
+}
+
+impl Default for PriorityTable {
+    fn default() -> Self {
+        use Priority::{P1, P2, P3, P4};
+        PriorityTable {
+            table: [[P3, P3, P2], [P3, P2, P1], [P2, P1, P1]],
+            by_severity: [P4, P3, P3, P2, P1],
+        }
+    }
+}
+
+impl PriorityTable {
+    /// The priority of a failure that reaches `scope` and whose most critical part is `urgency`.
+    pub fn of(&self, scope: Scope, urgency: Criticality) -> Priority {
+        self.table[scope as usize][urgency as usize]
+    }
+
+    /// The priority of a signal about something the inventory does not know.
+    pub fn of_severity(&self, severity: Severity) -> Priority {
+        self.by_severity[severity as usize]
+    }
+}
+
+/// A span of time in which alarms of its scope are expected (maintenance) or unwanted (silence).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// Ids of devices, links and sites; or `class:x`, `tag:x`. A site covers its devices.
+    pub scope: Vec<String>,
+    /// From here …
+    pub start: Timestamp,
+    /// … to here. There is always an end.
+    pub end: Timestamp,
+    /// A silence rather than maintenance.
+    pub silence: bool,
+}
+
+/// The language of what people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// Indonesian.
+    #[default]
+    Id,
+    /// English.
+    En,
+}

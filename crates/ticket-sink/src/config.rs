@@ -1,0 +1,441 @@
+//! What a `[[desk]]` table of the configuration says, and what is wrong with it.
+//!
+//! One flat table for every kind, so that an editor completes it and an environment variable can
+//! reach each key. A key that the desk's kind has no use for is a problem, not a shrug.
+
+use model::Priority;
+use model::time::parse_duration;
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A ticket system to keep tickets in: `[[desk]]`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeskConfig {
+    // --- every kind ---
+    /// A short name, unique, without spaces; routes, metrics and the console use it.
+    pub name: String,
+    /// What it is.
+    pub kind: DeskKind,
+    /// Decide everything, send nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// The address of the ticket system, without the path of its API: `https://rt.example.org`.
+    pub url: Option<String>,
+    /// How long one request may take.
+    #[serde(default = "default_timeout")]
+    pub timeout: String,
+    /// How many requests may be under way at once.
+    #[serde(default = "default_max_in_flight")]
+    pub max_in_flight: u32,
+    /// How many requests may leave in a minute.
+    #[serde(default = "default_per_minute")]
+    pub per_minute: u32,
+    /// After a lost answer: how long it may take until what the desk did can be seen by a search.
+    #[serde(default = "default_visibility_delay")]
+    pub visibility_delay: String,
+    /// How many empty searches, each `visibility_delay` after the one before, it takes to believe
+    /// that a lost request did nothing.
+    pub empty_finds: Option<u32>,
+    /// The longest pause before a request that failed is tried again.
+    #[serde(default = "default_retry_max")]
+    pub retry_max: String,
+
+    // --- who we are there (rt, generic) ---
+    /// An API token.
+    #[schemars(with = "Option<String>")]
+    pub token: Option<SecretString>,
+    /// A file that holds the token.
+    pub token_file: Option<PathBuf>,
+    /// A user name, with a password instead of a token.
+    pub user: Option<String>,
+    /// That user's password.
+    #[schemars(with = "Option<String>")]
+    pub password: Option<SecretString>,
+    /// A file that holds the password.
+    pub password_file: Option<PathBuf>,
+
+    // --- what tickets look like there (rt, generic) ---
+    /// The queue (group, project) that tickets are opened in, unless a route names another.
+    pub queue: Option<String>,
+    /// Who stands as the requestor.
+    pub requestor: Option<String>,
+    /// The custom field that holds our key. RT: `AlertKey`.
+    pub key_field: Option<String>,
+    /// What our priorities are called there. RT: P1 = 100, P2 = 50, P3 = 0.
+    #[serde(default)]
+    pub priorities: PriorityNames,
+    /// The status that says resolved. RT: `resolved`.
+    pub resolved_status: Option<String>,
+    /// The status that says open, for opening again. RT: `open`.
+    pub open_status: Option<String>,
+    /// Further statuses that count as "no longer open". RT: `rejected`, `deleted`.
+    #[serde(default)]
+    pub closed_statuses: Vec<String>,
+
+    // --- generic ---
+    /// Headers of every request, as templates.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How to look a ticket up by its key.
+    pub find: Option<OperationConfig>,
+    /// How to open a ticket.
+    pub create: Option<OperationConfig>,
+    /// How to add a note.
+    pub note: Option<OperationConfig>,
+    /// How to set the priority.
+    pub priority: Option<OperationConfig>,
+    /// How to resolve a ticket.
+    pub resolve: Option<OperationConfig>,
+    /// How to open it again.
+    pub reopen: Option<OperationConfig>,
+    /// How to read it.
+    pub read: Option<OperationConfig>,
+}
+
+/// The kinds of desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeskKind {
+    /// Request Tracker 5 or 6, by REST2.
+    Rt,
+    /// Any JSON API, by templates.
+    Generic,
+    /// Tickets kept by kentongan itself.
+    Builtin,
+}
+
+impl DeskKind {
+    /// The word in the configuration and in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            DeskKind::Rt => "rt",
+            DeskKind::Generic => "generic",
+            DeskKind::Builtin => "builtin",
+        }
+    }
+}
+
+/// What our priorities are called on a desk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(non_snake_case, reason = "the keys are the words that people know")]
+pub struct PriorityNames {
+    /// Drop everything.
+    pub P1: Option<PriorityName>,
+    /// Today, now.
+    pub P2: Option<PriorityName>,
+    /// Soon.
+    pub P3: Option<PriorityName>,
+}
+
+/// A number or a text.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PriorityName {
+    /// As RT has it.
+    Number(i64),
+    /// As most others have it.
+    Text(String),
+}
+
+impl PriorityName {
+    /// As a JSON value.
+    pub fn value(&self) -> serde_json::Value {
+        match self {
+            PriorityName::Number(n) => (*n).into(),
+            PriorityName::Text(t) => t.as_str().into(),
+        }
+    }
+}
+
+impl PriorityNames {
+    /// What `priority` is called; P4 never reaches a desk and counts as P3.
+    pub fn name(&self, priority: Priority) -> Option<&PriorityName> {
+        match priority {
+            Priority::P1 => self.P1.as_ref(),
+            Priority::P2 => self.P2.as_ref(),
+            Priority::P3 | Priority::P4 => self.P3.as_ref(),
+        }
+    }
+}
+
+/// One request of a generic desk and where its answer has what.
+///
+/// `url`, `headers` and `body` are templates. They may use: `base` (the desk's `url`), `token`,
+/// `user`, `password`, `key`, `incident`, `title`, `text` (with the key's marker for `create`, with
+/// the operation's for `note`), `priority` (as in `priorities`), `ticket` (its id), `operation`,
+/// `queue`, `requestor`, `resolved_status`, `open_status`; and the filters `urlencode` and `tojson`.
+/// Paths are JSON pointers (`/ticket/id`) or dotted (`ticket.id`).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperationConfig {
+    /// GET, POST, PUT, PATCH or DELETE. Default: GET for find and read, POST for create and note,
+    /// PUT for the others.
+    pub method: Option<String>,
+    /// The whole address: `{{ base }}/api/tickets?key={{ key | urlencode }}`.
+    pub url: String,
+    /// Headers of this request besides those of the desk.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body. A table is sent as JSON, every text in it is a template, and a text that is one
+    /// expression and nothing else keeps its type (a number stays a number). A text is a template
+    /// for the whole body; write values with `tojson` where it shall be JSON.
+    pub body: Option<serde_json::Value>,
+    /// Which statuses mean that it worked (default: every 2xx).
+    #[serde(default)]
+    pub success: Vec<u16>,
+    /// find: which statuses mean "there is none" (404 where the address names the key).
+    #[serde(default)]
+    pub absent: Vec<u16>,
+    /// find: where the list of tickets is; empty for the answer itself.
+    pub items: Option<String>,
+    /// find (in an item), create, read: where the ticket's id is.
+    pub id: Option<String>,
+    /// find (in an item), read: where our key is.
+    pub key: Option<String>,
+    /// find, create, read: where an address for people is. A template with `id` works too:
+    /// `https://tickets.example.org/t/{{ id }}`.
+    pub ticket_url: Option<String>,
+    /// find, read: where the status is.
+    pub status: Option<String>,
+    /// find, read: where the priority is.
+    pub priority: Option<String>,
+    /// read: where the list of notes is, …
+    pub notes: Option<String>,
+    /// … and where in a note its text is; empty when a note is the text itself.
+    pub note_text: Option<String>,
+}
+
+/// Something wrong with a desk's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("desk {desk:?}: {key}: {message}")]
+pub struct DeskProblem {
+    /// The desk's name.
+    pub desk: String,
+    /// The key, dotted below the desk: `token_file`, `create.body`.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+fn default_timeout() -> String {
+    "10s".into()
+}
+fn default_visibility_delay() -> String {
+    "5s".into()
+}
+fn default_retry_max() -> String {
+    "30s".into()
+}
+fn default_max_in_flight() -> u32 {
+    4
+}
+fn default_per_minute() -> u32 {
+    600
+}
+
+impl DeskConfig {
+    /// The built-in desk, for a configuration without any.
+    pub fn builtin() -> DeskConfig {
+        DeskConfig {
+            name: "builtin".into(),
+            kind: DeskKind::Builtin,
+            dry_run: false,
+            url: None,
+            timeout: default_timeout(),
+            max_in_flight: default_max_in_flight(),
+            per_minute: 60_000,
+            visibility_delay: "0s".into(),
+            empty_finds: None,
+            retry_max: default_retry_max(),
+            token: None,
+            token_file: None,
+            user: None,
+            password: None,
+            password_file: None,
+            queue: None,
+            requestor: None,
+            key_field: None,
+            priorities: PriorityNames::default(),
+            resolved_status: None,
+            open_status: None,
+            closed_statuses: Vec::new(),
+            headers: BTreeMap::new(),
+            find: None,
+            create: None,
+            note: None,
+            priority: None,
+            resolve: None,
+            reopen: None,
+            read: None,
+        }
+    }
+
+    /// Reads the secrets that stand in files of their own; paths are relative to `base_dir`.
+    /// One line end behind the secret is cut off.
+    pub fn resolve_secrets(&mut self, base_dir: &Path) -> Result<(), Vec<DeskProblem>> {
+        let mut problems = Vec::new();
+        let desk = self.name.clone();
+        let pairs = [
+            ("token", &mut self.token, &self.token_file),
+            ("password", &mut self.password, &self.password_file),
+        ];
+        for (name, secret, file) in pairs {
+            let key = format!("{name}_file");
+            let mut problem = |message| {
+                problems.push(DeskProblem { desk: desk.clone(), key: key.clone(), message });
+            };
+            let Some(file) = file else { continue };
+            if secret.is_some() {
+                problem(format!("give {name} or {name}_file, not both"));
+                continue;
+            }
+            match std::fs::read_to_string(base_dir.join(file)) {
+                Ok(text) => {
+                    let text = text.strip_suffix('\n').unwrap_or(&text);
+                    let text = text.strip_suffix('\r').unwrap_or(text);
+                    if text.is_empty() {
+                        problem(format!("{} is empty", file.display()));
+                    } else {
+                        *secret = Some(SecretString::from(text.to_owned()));
+                    }
+                }
+                Err(error) => problem(format!("cannot read {}: {error}", file.display())),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Everything that is wrong and can be seen without asking the desk or reading a file.
+    pub fn problems(&self) -> Vec<DeskProblem> {
+        let mut found = Vec::new();
+        let mut problem = |key: &str, message: String| {
+            found.push(DeskProblem { desk: self.name.clone(), key: key.to_owned(), message });
+        };
+        if self.name.is_empty() || self.name.contains(|c: char| c.is_whitespace() || c == '|') {
+            problem("name", "a name has at least one character and no spaces or |".into());
+        }
+        for (key, text) in [
+            ("timeout", &self.timeout),
+            ("visibility_delay", &self.visibility_delay),
+            ("retry_max", &self.retry_max),
+        ] {
+            match parse_duration(text) {
+                Err(message) => problem(key, message),
+                Ok(d) if d.is_zero() && key != "visibility_delay" => {
+                    problem(key, "must be longer than zero".into());
+                }
+                Ok(_) => {}
+            }
+        }
+        if self.max_in_flight == 0 {
+            problem("max_in_flight", "must be at least 1".into());
+        }
+        if self.per_minute == 0 {
+            problem("per_minute", "must be at least 1".into());
+        }
+        if self.empty_finds == Some(0) {
+            problem("empty_finds", "must be at least 1".into());
+        }
+        if self.user.is_some() != (self.password.is_some() || self.password_file.is_some()) {
+            problem("user", "user and password (or password_file) belong together".into());
+        }
+        for (key, given, kinds) in self.keys_of_kinds() {
+            if given && !kinds.contains(&self.kind) {
+                let word = self.kind.word();
+                problem(key, format!("a desk of kind {word:?} has no use for this key"));
+            }
+        }
+        match self.kind {
+            DeskKind::Rt | DeskKind::Generic => {
+                match self.url.as_deref().map(reqwest::Url::parse) {
+                    None => problem("url", "is missing: the address of the ticket system".into()),
+                    Some(Err(error)) => problem("url", format!("is no address: {error}")),
+                    Some(Ok(url)) if !matches!(url.scheme(), "http" | "https") => {
+                        problem("url", "must begin with http:// or https://".into());
+                    }
+                    Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
+                        problem("url", "must not carry a user or password; use those keys".into());
+                    }
+                    Some(Ok(_)) => {}
+                }
+            }
+            DeskKind::Builtin => {}
+        }
+        if self.kind == DeskKind::Rt {
+            if self.queue.is_none() {
+                problem("queue", "is missing: the queue that tickets are opened in".into());
+            }
+            let basic = self.user.is_some();
+            let token = self.token.is_some() || self.token_file.is_some();
+            if basic == token {
+                problem("token", "give token (or token_file), or user and password".into());
+            }
+            for (key, name) in [
+                ("priorities.P1", &self.priorities.P1),
+                ("priorities.P2", &self.priorities.P2),
+                ("priorities.P3", &self.priorities.P3),
+            ] {
+                if matches!(name, Some(PriorityName::Text(_))) {
+                    problem(key, "RT's priorities are numbers".into());
+                }
+            }
+            if self.key_field.as_ref().is_some_and(|f| f.contains(['{', '}', '\''])) {
+                problem("key_field", "is the plain name of a custom field".into());
+            }
+        }
+        if self.kind == DeskKind::Generic {
+            for (key, message) in crate::generic::template_problems(self) {
+                problem(&key, message);
+            }
+        }
+        found
+    }
+
+    /// Which keys belong to which kinds, for those that do not belong to all.
+    fn keys_of_kinds(&self) -> [(&'static str, bool, &'static [DeskKind]); 22] {
+        use DeskKind::{Generic, Rt};
+        const HTTP: &[DeskKind] = &[Rt, Generic];
+        const GENERIC: &[DeskKind] = &[Generic];
+        const RT: &[DeskKind] = &[Rt];
+        [
+            ("url", self.url.is_some(), HTTP),
+            ("token", self.token.is_some() && self.token_file.is_none(), HTTP),
+            ("token_file", self.token_file.is_some(), HTTP),
+            ("user", self.user.is_some(), HTTP),
+            ("password", self.password.is_some() && self.password_file.is_none(), HTTP),
+            ("password_file", self.password_file.is_some(), HTTP),
+            ("queue", self.queue.is_some(), HTTP),
+            ("requestor", self.requestor.is_some(), HTTP),
+            ("key_field", self.key_field.is_some(), RT),
+            ("priorities", self.priorities != PriorityNames::default(), HTTP),
+            ("resolved_status", self.resolved_status.is_some(), HTTP),
+            ("open_status", self.open_status.is_some(), HTTP),
+            ("closed_statuses", !self.closed_statuses.is_empty(), HTTP),
+            ("headers", !self.headers.is_empty(), GENERIC),
+            ("find", self.find.is_some(), GENERIC),
+            ("create", self.create.is_some(), GENERIC),
+            ("note", self.note.is_some(), GENERIC),
+            ("priority", self.priority.is_some(), GENERIC),
+            ("resolve", self.resolve.is_some(), GENERIC),
+            ("reopen", self.reopen.is_some(), GENERIC),
+            ("read", self.read.is_some(), GENERIC),
+            ("empty_finds", self.empty_finds.is_some(), HTTP),
+        ]
+    }
+
+    /// A duration that [`DeskConfig::problems`] has seen; the fallback is never reached after it.
+    pub(crate) fn duration(text: &str, fallback: Duration) -> Duration {
+        parse_duration(text).unwrap_or(fallback)
+    }
+
+    /// The secret's text, for the one place that puts it into a request.
+    pub(crate) fn exposed(secret: Option<&SecretString>) -> Option<&str> {
+        secret.map(ExposeSecret::expose_secret)
+    }
+}

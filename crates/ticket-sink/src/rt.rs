@@ -1,0 +1,408 @@
+//! Request Tracker 5 and 6, by REST2.
+//!
+//! What it is like, seen on a real one: a PUT is 200 also when it was refused, with a sentence in
+//! the language of the user, so states and priorities are read back; an unknown custom field is
+//! dropped in silence, so a new ticket's key is read back; a search on an unknown field is an empty
+//! list; an unknown queue is a 403; the text of comments stands in the ticket's attachments.
+
+use crate::config::{DeskConfig, PriorityName};
+use crate::desk::Desk;
+use crate::http::{Ask, Http, Login, Reply, Said, success, urlencode};
+use async_trait::async_trait;
+use delivery::{DeskRules, Draft, Note, Outcome, Row, Snapshot};
+use model::{Priority, TicketRef};
+use reqwest::Method;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// How many pages of a hundred attachments are read to find a note. A ticket with more is not one
+/// that an alarm should still write to.
+const ATTACHMENT_PAGES_MAX: usize = 20;
+
+/// A Request Tracker.
+pub struct RtDesk {
+    http: Http,
+    map: Mapping,
+    rules: DeskRules,
+}
+
+/// From intents to requests and from responses to outcomes: everything that can be said without
+/// asking.
+#[derive(Debug, Clone)]
+struct Mapping {
+    /// Without a slash at its end.
+    base: String,
+    queue: String,
+    requestor: Option<String>,
+    key_field: String,
+    resolved: String,
+    open: String,
+    closed: Vec<String>,
+    /// P1, P2, P3.
+    numbers: [i64; 3],
+}
+
+impl RtDesk {
+    /// From a configuration without problems, secrets resolved.
+    pub(crate) fn new(config: &DeskConfig, rules: DeskRules) -> Result<RtDesk, String> {
+        let login = match (DeskConfig::exposed(config.token.as_ref()), &config.user) {
+            (Some(token), _) => Login::Header(SecretString::from(format!("token {token}"))),
+            (None, Some(user)) => {
+                let password = config.password.clone().ok_or("the password is missing")?;
+                Login::Basic(user.clone(), password)
+            }
+            (None, None) => return Err("neither token nor user is given".into()),
+        };
+        let http = Http::new(config, login, rules.timeout)?;
+        Ok(RtDesk { http, map: Mapping::new(config), rules })
+    }
+
+    async fn put(&self, ticket: &TicketRef, change: Value) -> Result<String, Outcome<()>> {
+        let reply = self.http.send(self.map.put(ticket, &change)).await;
+        Mapping::sentences(reply)
+    }
+
+    /// What the ticket is like after a PUT that said `sentences`; when it is not `as_wanted`, the
+    /// sentences are the reason.
+    async fn put_and_see(
+        &self,
+        ticket: &TicketRef,
+        change: Value,
+        as_wanted: impl Fn(&Snapshot) -> bool + Send,
+    ) -> Outcome<()> {
+        let sentences = match self.put(ticket, change).await {
+            Ok(sentences) => sentences,
+            Err(outcome) => return outcome,
+        };
+        match self.read(ticket, false).await {
+            Outcome::Done(snapshot) if as_wanted(&snapshot) => Outcome::Done(()),
+            Outcome::Done(_) => {
+                Outcome::Rejected { retry: false, reason: self.http.clean(sentences) }
+            }
+            Outcome::Rejected { reason, .. } | Outcome::Unknown { reason } => Outcome::Unknown {
+                reason: format!("changed, and could not be read back: {reason}"),
+            },
+        }
+    }
+
+    async fn operations(&self, ticket: &TicketRef) -> Outcome<Vec<String>> {
+        let mut found = Vec::new();
+        for page in 1..=ATTACHMENT_PAGES_MAX {
+            let reply = self.http.send(self.map.attachments(ticket, page)).await;
+            match Mapping::operations(reply) {
+                Outcome::Done((operations, more)) => {
+                    found.extend(operations);
+                    if !more {
+                        return Outcome::Done(found);
+                    }
+                }
+                Outcome::Rejected { retry, reason } => return Outcome::Rejected { retry, reason },
+                Outcome::Unknown { reason } => return Outcome::Unknown { reason },
+            }
+        }
+        let reason = format!("the ticket has more than {ATTACHMENT_PAGES_MAX}00 attachments");
+        Outcome::Unknown { reason }
+    }
+}
+
+#[async_trait]
+impl Desk for RtDesk {
+    fn kind(&self) -> &'static str {
+        "rt"
+    }
+
+    fn rules(&self) -> &DeskRules {
+        &self.rules
+    }
+
+    async fn find(&self, key: &str) -> Outcome<Vec<Row>> {
+        self.map.rows(key, self.http.send(self.map.find(key)).await)
+    }
+
+    async fn create(&self, draft: &Draft) -> Outcome<TicketRef> {
+        self.map.created(self.http.send(self.map.create(draft)).await)
+    }
+
+    async fn note(&self, ticket: &TicketRef, note: &Note) -> Outcome<()> {
+        Mapping::noted(self.http.send(self.map.comment(ticket, note)).await)
+    }
+
+    async fn set_priority(&self, ticket: &TicketRef, priority: Priority) -> Outcome<()> {
+        let number = self.map.number(priority);
+        let change = json!({ "Priority": number });
+        self.put_and_see(ticket, change, |s| s.priorities.contains(&priority)).await
+    }
+
+    async fn resolve(&self, ticket: &TicketRef) -> Outcome<()> {
+        let change = json!({ "Status": self.map.resolved });
+        self.put_and_see(ticket, change, |s| !s.open).await
+    }
+
+    async fn reopen(&self, ticket: &TicketRef) -> Outcome<()> {
+        // A status that a person chose, such as stalled, is open as well and stays.
+        match self.read(ticket, false).await {
+            Outcome::Done(snapshot) if snapshot.open => return Outcome::Done(()),
+            Outcome::Done(_) => {}
+            other => return other.map(|_| ()).before_sending(),
+        }
+        let change = json!({ "Status": self.map.open });
+        self.put_and_see(ticket, change, |s| s.open).await
+    }
+
+    async fn read(&self, ticket: &TicketRef, notes: bool) -> Outcome<Snapshot> {
+        let snapshot = self.map.snapshot(self.http.send(self.map.ticket(ticket)).await);
+        match snapshot {
+            Outcome::Done(snapshot) if notes => {
+                self.operations(ticket).await.map(|notes| Snapshot { notes, ..snapshot })
+            }
+            other => other,
+        }
+    }
+}
+
+impl Mapping {
+    fn new(config: &DeskConfig) -> Mapping {
+        let resolved = config.resolved_status.clone().unwrap_or_else(|| "resolved".into());
+        let closed = if config.closed_statuses.is_empty() {
+            vec!["rejected".into(), "deleted".into()]
+        } else {
+            config.closed_statuses.clone()
+        };
+        let number = |name: &Option<PriorityName>, otherwise| match name {
+            Some(PriorityName::Number(n)) => *n,
+            _ => otherwise,
+        };
+        Mapping {
+            base: config.url.clone().unwrap_or_default().trim_end_matches('/').to_owned(),
+            queue: config.queue.clone().unwrap_or_default(),
+            requestor: config.requestor.clone(),
+            key_field: config.key_field.clone().unwrap_or_else(|| "AlertKey".into()),
+            resolved,
+            open: config.open_status.clone().unwrap_or_else(|| "open".into()),
+            closed,
+            numbers: [
+                number(&config.priorities.P1, 100),
+                number(&config.priorities.P2, 50),
+                number(&config.priorities.P3, 0),
+            ],
+        }
+    }
+
+    // --- to requests ---
+
+    fn api(&self, path: &str) -> String {
+        format!("{}/REST/2.0/{path}", self.base)
+    }
+
+    /// Without a queue: a person may have moved the ticket. RT shows every status but `deleted`.
+    fn find(&self, key: &str) -> Ask {
+        let quoted = key.replace('\\', "\\\\").replace('\'', "\\'");
+        let query = urlencode(&format!("CF.{{{}}} = '{quoted}'", self.key_field));
+        let fields = "Status,Priority,CustomFields";
+        Ask::get(self.api(&format!("tickets?query={query}&fields={fields}&per_page=100")))
+    }
+
+    fn create(&self, draft: &Draft) -> Ask {
+        let mut body = json!({
+            "Queue": draft.group.as_deref().unwrap_or(&self.queue),
+            "Subject": draft.title,
+            "Content": draft.text,
+            "ContentType": "text/plain",
+            "Priority": self.number(draft.priority),
+            "CustomFields": { &self.key_field: draft.key },
+        });
+        if let Some(requestor) = &self.requestor {
+            body["Requestor"] = requestor.as_str().into();
+        }
+        Ask::json(Method::POST, self.api("ticket"), &body)
+    }
+
+    fn comment(&self, ticket: &TicketRef, note: &Note) -> Ask {
+        let body = json!({ "Content": note.text, "ContentType": "text/plain" });
+        Ask::json(
+            Method::POST,
+            self.api(&format!("ticket/{}/comment", urlencode(&ticket.id))),
+            &body,
+        )
+    }
+
+    fn put(&self, ticket: &TicketRef, change: &Value) -> Ask {
+        Ask::json(Method::PUT, self.api(&format!("ticket/{}", urlencode(&ticket.id))), change)
+    }
+
+    fn ticket(&self, ticket: &TicketRef) -> Ask {
+        Ask::get(self.api(&format!("ticket/{}", urlencode(&ticket.id))))
+    }
+
+    fn attachments(&self, ticket: &TicketRef, page: usize) -> Ask {
+        let id = urlencode(&ticket.id);
+        let fields = "fields=Content,ContentType&per_page=100";
+        Ask::get(self.api(&format!("ticket/{id}/attachments?{fields}&page={page}")))
+    }
+
+    fn number(&self, priority: Priority) -> i64 {
+        match priority {
+            Priority::P1 => self.numbers[0],
+            Priority::P2 => self.numbers[1],
+            Priority::P3 | Priority::P4 => self.numbers[2],
+        }
+    }
+
+    // --- from responses ---
+
+    fn rows(&self, key: &str, reply: Reply) -> Outcome<Vec<Row>> {
+        let said = match success(reply, |s| s == 200) {
+            Ok(said) => said,
+            Err(outcome) => return outcome,
+        };
+        let unreadable = |reason: String| Outcome::Unknown { reason };
+        let list = match said.json() {
+            Ok(list) => list,
+            Err(reason) => return unreadable(reason),
+        };
+        let Some(items) = list.get("items").and_then(Value::as_array) else {
+            return unreadable("the answer to the search has no list of tickets".into());
+        };
+        let mut rows = Vec::new();
+        for item in items {
+            let Some(id) = text(item.get("id")) else {
+                return unreadable("a ticket in the answer to the search has no id".into());
+            };
+            rows.push(Row {
+                ticket: self.reference(&id),
+                key: self.key_on(item, Some(key)),
+                open: self.is_open(item),
+                priorities: self.priorities(item),
+            });
+        }
+        Outcome::Done(rows)
+    }
+
+    fn created(&self, reply: Reply) -> Outcome<TicketRef> {
+        let said = match success(reply, |s| s == 201) {
+            Ok(said) => said,
+            Err(outcome) => return outcome,
+        };
+        let id = said.json().and_then(|v| text(v.get("id")).ok_or("no id".to_owned()));
+        match id.or_else(|reason| Mapping::id_in_location(&said).ok_or(reason)) {
+            Ok(id) => Outcome::Done(self.reference(&id)),
+            Err(reason) => Outcome::Unknown { reason: format!("created, but: {reason}") },
+        }
+    }
+
+    fn id_in_location(said: &Said) -> Option<String> {
+        let id = said.location.as_ref()?.rsplit_once("/ticket/")?.1;
+        (!id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())).then(|| id.to_owned())
+    }
+
+    fn noted(reply: Reply) -> Outcome<()> {
+        match success(reply, |s| s == 201) {
+            Ok(said) => match said.json() {
+                Ok(_) => Outcome::Done(()),
+                Err(reason) => Outcome::Unknown { reason },
+            },
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// The sentences of a PUT, as one.
+    fn sentences(reply: Reply) -> Result<String, Outcome<()>> {
+        let said = success(reply, |s| s == 200)?;
+        let value = said.json().map_err(|reason| Outcome::Unknown { reason })?;
+        let sentences: Vec<String> = match &value {
+            Value::Array(items) => items.iter().filter_map(|v| text(Some(v))).collect(),
+            other => vec![other.to_string()],
+        };
+        Ok(if sentences.is_empty() {
+            "nothing changed, and no reason was given".into()
+        } else {
+            sentences.join(" ")
+        })
+    }
+
+    fn snapshot(&self, reply: Reply) -> Outcome<Snapshot> {
+        let said = match success(reply, |s| s == 200) {
+            Ok(said) => said,
+            Err(outcome) => return outcome,
+        };
+        match said.json() {
+            Ok(ticket) if ticket.get("Status").is_some_and(Value::is_string) => {
+                Outcome::Done(Snapshot {
+                    key: self.key_on(&ticket, None),
+                    open: self.is_open(&ticket),
+                    priorities: self.priorities(&ticket),
+                    notes: Vec::new(),
+                })
+            }
+            Ok(_) => Outcome::Unknown { reason: "the answer is no ticket with a status".into() },
+            Err(reason) => Outcome::Unknown { reason },
+        }
+    }
+
+    /// The operation ids on one page of attachments, and whether there may be another page (RT does
+    /// not say how many there are to a user who may not see all).
+    fn operations(reply: Reply) -> Outcome<(Vec<String>, bool)> {
+        let said = match success(reply, |s| s == 200) {
+            Ok(said) => said,
+            Err(outcome) => return outcome,
+        };
+        let list = match said.json() {
+            Ok(list) => list,
+            Err(reason) => return Outcome::Unknown { reason },
+        };
+        let Some(items) = list.get("items").and_then(Value::as_array) else {
+            return Outcome::Unknown { reason: "the answer has no list of attachments".into() };
+        };
+        let mut found = Vec::new();
+        for item in items {
+            if let Some(content) = item.get("Content").and_then(Value::as_str) {
+                found.extend(Note::operations_in(content).map(str::to_owned));
+            }
+        }
+        let per_page = list.get("per_page").and_then(Value::as_u64).unwrap_or(100);
+        Outcome::Done((found, !items.is_empty() && items.len() as u64 >= per_page))
+    }
+
+    fn reference(&self, id: &str) -> TicketRef {
+        let url = format!("{}/Ticket/Display.html?id={}", self.base, urlencode(id));
+        TicketRef { id: id.to_owned(), url: Some(url) }
+    }
+
+    /// The key in our field; of several values the one that was looked for.
+    fn key_on(&self, ticket: &Value, looked_for: Option<&str>) -> Option<String> {
+        let fields = ticket.get("CustomFields")?.as_array()?;
+        let field = fields
+            .iter()
+            .find(|f| f.get("name").and_then(Value::as_str) == Some(self.key_field.as_str()))?;
+        let mut values: Vec<String> =
+            field.get("values")?.as_array()?.iter().filter_map(|v| text(Some(v))).collect();
+        values.sort_by_key(|v| Some(v.as_str()) != looked_for);
+        values.into_iter().find(|v| !v.is_empty())
+    }
+
+    fn is_open(&self, ticket: &Value) -> bool {
+        let status = ticket.get("Status").and_then(Value::as_str).unwrap_or("");
+        status != self.resolved && !self.closed.iter().any(|c| c == status)
+    }
+
+    fn priorities(&self, ticket: &Value) -> Vec<Priority> {
+        let number = text(ticket.get("Priority")).and_then(|p| p.parse::<i64>().ok());
+        [Priority::P1, Priority::P2, Priority::P3]
+            .into_iter()
+            .filter(|p| number == Some(self.number(*p)))
+            .collect()
+    }
+}
+
+/// A text or a number, as text.
+fn text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "rt_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+//! Delivery: what was done about telling a desk, as lines.
+
+use crate::decision::{DecisionError, incident_of, open, read, time, word};
+use crate::json;
+use model::delivery::{DeliveryLine, DeliveryStep, DeskCall, TicketRef};
+use model::{IncidentId, IntentOp, Priority, Timestamp};
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// Writes one delivery line without its end. What is not there is left out.
+pub fn write_delivery(out: &mut Vec<u8>, line: &DeliveryLine) {
+    open(out, "delivery", line.at);
+    incident_of(out, "incident", Some(&line.incident));
+    json::text_of(out, "desk", &line.desk);
+    json::text_of(out, "key", &line.key);
+    json::count_of(out, "generation", line.generation.into());
+    json::word_of(out, "step", line.step.word());
+    if let Some(call) = line.call {
+        json::word_of(out, "call", call.word());
+    }
+    if let Some(op) = line.op {
+        json::word_of(out, "op", op.word());
+    }
+    if let Some(operation) = &line.operation {
+        json::text_of(out, "operation", operation);
+    }
+    json::count_of(out, "revision", line.revision.into());
+    json::count_of(out, "attempt", line.attempt.into());
+    for (name, at) in [("deadline", line.deadline), ("next_try", line.next_try)] {
+        if let Some(at) = at {
+            json::time_of(out, name, at);
+        }
+    }
+    if let Some(ticket) = &line.ticket {
+        json::key(out, "ticket");
+        out.extend_from_slice(b"{\"id\":");
+        json::text(out, &ticket.id);
+        if let Some(url) = &ticket.url {
+            json::text_of(out, "url", url);
+        }
+        out.push(b'}');
+    }
+    if let Some(priority) = line.priority {
+        json::word_of(out, "priority", priority.word());
+    }
+    json::key(out, "open");
+    out.extend_from_slice(if line.open { b"true" } else { b"false" });
+    json::text_of(out, "reason", &line.reason);
+    out.push(b'}');
+}
+
+/// Reads one delivery line.
+///
+/// # Errors
+///
+/// When the line is none, or one with keys or words that this version does not know.
+pub fn read_delivery(line: &str) -> Result<DeliveryLine, DecisionError> {
+    let twin = read::<DeliveryTwin<'_>>(line)?;
+    if twin.kind != "delivery" {
+        return Err(DecisionError::Kind(crate::event::cut(&twin.kind, 64).into_owned()));
+    }
+    let maybe = |key, text: Option<Cow<'_, str>>| -> Result<Option<Timestamp>, DecisionError> {
+        text.map(|t| time(key, &t)).transpose()
+    };
+    Ok(DeliveryLine {
+        at: time("at", &twin.at)?,
+        incident: IncidentId::from_text(&twin.incident),
+        desk: twin.desk.into(),
+        key: twin.key,
+        generation: twin.generation,
+        step: word("step", &twin.step, DeliveryStep::from_word)?,
+        call: twin.call.map(|w| word("call", &w, DeskCall::from_word)).transpose()?,
+        op: twin.op.map(|w| word("op", &w, IntentOp::from_word)).transpose()?,
+        operation: twin.operation,
+        revision: twin.revision,
+        attempt: twin.attempt,
+        deadline: maybe("deadline", twin.deadline)?,
+        next_try: maybe("next_try", twin.next_try)?,
+        ticket: twin.ticket.map(|t| TicketRef { id: t.id, url: t.url }),
+        priority: twin.priority.map(|w| word("priority", &w, Priority::from_word)).transpose()?,
+        open: twin.open,
+        reason: twin.reason,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeliveryTwin<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    at: Cow<'a, str>,
+    #[serde(borrow)]
+    incident: Cow<'a, str>,
+    #[serde(borrow)]
+    desk: Cow<'a, str>,
+    key: String,
+    generation: u32,
+    #[serde(borrow)]
+    step: Cow<'a, str>,
+    #[serde(borrow, default)]
+    call: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    op: Option<Cow<'a, str>>,
+    #[serde(default)]
+    operation: Option<String>,
+    revision: u32,
+    attempt: u32,
+    #[serde(borrow, default)]
+    deadline: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    next_try: Option<Cow<'a, str>>,
+    #[serde(default)]
+    ticket: Option<TicketTwin>,
+    #[serde(borrow, default)]
+    priority: Option<Cow<'a, str>>,
+    open: bool,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TicketTwin {
+    id: String,
+    #[serde(default)]
+    url: Option<String>,
+}

@@ -1,0 +1,96 @@
+//! What a journey needs, and the one room in which the journeys take turns.
+//!
+//! Journeys share the servers, two processors and the names of network namespaces, and they measure
+//! seconds; so they go one at a time, also across processes. A file lock does that under every test
+//! runner. What a machine lacks skips a journey loudly; under `KENTONGAN_NO_SKIP=1` it fails it.
+
+use crate::shell;
+use std::fs::File;
+
+/// Something that a fresh machine may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Root, for network namespaces and for servers that run as users of their own.
+    Root,
+    /// Network namespaces and `ip`.
+    Namespaces,
+    /// net-snmp's agent.
+    Snmpd,
+    /// Request Tracker 5.
+    Rt,
+    /// Zabbix 6.
+    Zabbix,
+    /// nats-server.
+    Nats,
+    /// Prometheus and promtool.
+    Prometheus,
+}
+
+impl Need {
+    fn missing(self) -> Option<&'static str> {
+        let (there, otherwise) = match self {
+            Need::Root => (is_root(), "it needs root"),
+            Need::Namespaces => (shell::installed("ip"), "iproute2 is not installed"),
+            Need::Snmpd => (
+                shell::installed("snmpd") && shell::installed("snmpset"),
+                "snmpd and snmp are not installed",
+            ),
+            Need::Rt => (
+                shell::installed("plackup")
+                    && std::path::Path::new("/usr/share/request-tracker5/libexec/rt-server")
+                        .exists(),
+                "request-tracker5 is not installed",
+            ),
+            Need::Zabbix => (
+                shell::installed("zabbix_server")
+                    && shell::installed("zabbix_sender")
+                    && shell::installed("php"),
+                "Zabbix is not installed",
+            ),
+            Need::Nats => (
+                shell::peers().join("nats/bin/nats-server").exists(),
+                "nats-server is not installed",
+            ),
+            Need::Prometheus => (
+                shell::installed("prometheus") && shell::installed("promtool"),
+                "prometheus is not installed",
+            ),
+        };
+        (!there).then_some(otherwise)
+    }
+}
+
+fn is_root() -> bool {
+    shell::run("id", &["-u"]).is_ok_and(|id| id.trim() == "0")
+}
+
+/// The turn of one journey; ends when dropped.
+#[derive(Debug)]
+pub struct Room {
+    _turn: File,
+}
+
+impl Room {
+    /// Waits for a turn, or says what is missing and gives none.
+    pub fn enter(journey: &str, needs: &[Need]) -> Option<Room> {
+        let missing: Vec<_> = needs.iter().filter_map(|need| need.missing()).collect();
+        if !missing.is_empty() {
+            let why = missing.join(", ");
+            assert!(
+                std::env::var_os("KENTONGAN_NO_SKIP").is_none_or(|v| v.is_empty() || v == "0"),
+                "{journey} cannot run here: {why}; tests/peers/install.sh installs what is missing"
+            );
+            eprintln!("\n*** SKIPPED: {journey}: {why}; `make test` as root runs it ***\n");
+            return None;
+        }
+        let dir = shell::peers();
+        std::fs::create_dir_all(&dir).expect("the folder of the peers can be made");
+        let turn = File::options()
+            .create(true)
+            .append(true)
+            .open(dir.join("turn.lock"))
+            .expect("the lock of the room can be opened");
+        turn.lock().expect("the room can be locked");
+        Some(Room { _turn: turn })
+    }
+}
