@@ -16,6 +16,8 @@ async fn g_prometheus_is_content() {
     let source = "[[source]]\nname = \"lab\"\nkind = \"events\"\ntoken = \"token-of-the-lab\"\n";
     let mut daemon = Daemon::on_machine(source, inventory).expect("the daemon can be installed");
     daemon.start().await;
+    let ready = daemon.get("/readyz").await.expect("a fresh machine gets ready");
+    assert_eq!(ready["ok"], true, "{ready}");
     let event = serde_json::json!({"kind": "signal", "at": "2026-11-24T02:15:00Z", "source": "lab", "key": "1", "state": "problem", "severity": "high", "target": "lab/here", "summary": "Kabel putus"});
     let (status, body) =
         daemon.post("/api/v1/intake/events", "token-of-the-lab", &event).await.expect("an answer");

@@ -6,7 +6,7 @@ use crate::reach::Thing;
 use crate::state::{AlarmKey, Cause, Incident, IncidentIx};
 use model::inventory::{Criticality, DeviceIx, Element};
 use model::{Affected, Condition, Priority, Scope, Severity};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Correlator {
@@ -83,7 +83,7 @@ impl Correlator {
         }
         let broken: Vec<u32> = services
             .into_iter()
-            .filter(|s| !self.inventory.services[*s as usize].needs.met(&|e| self.reach.works(e)))
+            .filter(|s| !self.inventory.services[*s as usize].needs.met(&|e| self.reach.works(*e)))
             .collect();
         for &s in &broken {
             let service = &self.inventory.services[s as usize];
@@ -200,7 +200,7 @@ impl Correlator {
         if unreachable {
             return format!("{root} does not answer, {}", self.seen_by(i));
         }
-        let mut parts: BTreeMap<String, ()> = BTreeMap::new();
+        let mut parts: BTreeSet<String> = BTreeSet::new();
         for key in &i.members {
             let (target, check) = self.name_of(*key);
             let part = match key {
@@ -218,9 +218,9 @@ impl Correlator {
                 }
                 AlarmKey::Silent(_) => format!("{target} does not answer {check}"),
             };
-            parts.insert(part, ());
+            parts.insert(part);
         }
-        parts.into_keys().take(5).collect::<Vec<_>>().join("; ")
+        parts.into_iter().take(5).collect::<Vec<_>>().join("; ")
     }
 
     /// By which checks of which probes it was seen.

@@ -140,15 +140,14 @@ impl Correlator {
             .get(&cause)
             .copied()
             .or_else(|| self.same_under_another_name(c, f, links, &alarms));
-        let incident = match known {
-            Some(i) => i,
-            None => {
-                if let Some(window) = self.window_over(&root, f) {
-                    self.cover(&alarms, &window);
-                    return;
-                }
-                self.open_or_reopen(cause, &root, &alarms)
+        let incident = if let Some(i) = known {
+            i
+        } else {
+            if let Some(window) = self.window_over(&root, f) {
+                self.cover(&alarms, &window);
+                return;
             }
+            self.open_or_reopen(cause, &root, &alarms)
         };
         self.reroot(incident, cause, root);
         for key in alarms {
@@ -236,19 +235,18 @@ impl Correlator {
             return;
         }
         let (cause, root) = self.local_cause(key, target, thing);
-        let incident = match self.open.get(&cause) {
-            Some(i) => *i,
-            None => {
-                let device = match thing {
-                    Thing::Device(d) | Thing::Port(d, _) => d.0,
-                    Thing::Stranger => u32::MAX,
-                };
-                if let Some(window) = self.window_over(&root, device) {
-                    self.cover(&[key], &window);
-                    return;
-                }
-                self.open_or_reopen(cause, &root, &[key])
+        let incident = if let Some(i) = self.open.get(&cause) {
+            *i
+        } else {
+            let device = match thing {
+                Thing::Device(d) | Thing::Port(d, _) => d.0,
+                Thing::Stranger => u32::MAX,
+            };
+            if let Some(window) = self.window_over(&root, device) {
+                self.cover(&[key], &window);
+                return;
             }
+            self.open_or_reopen(cause, &root, &[key])
         };
         self.attach(key, incident, went);
     }

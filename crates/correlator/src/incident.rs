@@ -246,7 +246,7 @@ impl Correlator {
                 self.create(ix);
                 self.intent(ix, IntentOp::Notify, Telling::Opened);
             }
-            (true, _) if self.desk_priority(now) != self.desk_priority(was) => {
+            (true, _) if Self::desk_priority(now) != Self::desk_priority(was) => {
                 self.intent(ix, IntentOp::Reprioritise, Telling::Reprioritised { was });
             }
             (true, _) => {}
@@ -254,7 +254,7 @@ impl Correlator {
     }
 
     /// What stands on a ticket: it was opened for P3 at least, and stays there.
-    fn desk_priority(&self, p: Priority) -> Priority {
+    fn desk_priority(p: Priority) -> Priority {
         p.min(Priority::P3)
     }
 
@@ -499,7 +499,7 @@ impl Correlator {
             incident: i.id.clone(),
             op,
             revision: i.revision,
-            priority: self.desk_priority(i.priority()),
+            priority: Self::desk_priority(i.priority()),
             title,
             text,
             into,

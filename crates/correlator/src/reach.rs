@@ -335,7 +335,7 @@ impl Reach {
     }
 
     /// Whether an element works, as far as reachability tells.
-    pub(crate) fn works(&self, e: &Element) -> bool {
+    pub(crate) fn works(&self, e: Element) -> bool {
         match e {
             Element::Device(d) => !self.devices[d.0 as usize].down(),
             Element::Link(l) => self.links[l.0 as usize].down.is_empty(),

@@ -34,7 +34,7 @@ impl Correlator {
         let id = self.settings.language == Language::Id;
         let say =
             |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
-        let title = self.title(i, id);
+        let title = Self::title(i, id);
         let text = match telling {
             Telling::Opened => self.body(i, id),
             Telling::Reopened => format!(
@@ -93,7 +93,7 @@ impl Correlator {
         (title, text)
     }
 
-    fn title(&self, i: &Incident, id: bool) -> String {
+    fn title(i: &Incident, id: bool) -> String {
         let say =
             |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
         let root = i.root.join(say(" atau ", " or "));

@@ -3,6 +3,8 @@
 //! A failing case is shrunk and its seed kept; `cargo test -p correlator --test properties` runs it
 //! first from then on.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of a test")]
+
 use correlator::Correlator;
 use model::event::{
     Command, DeskChange, DeskNews, Observation, Operation, Outcome, Severity, Signal, SignalState,

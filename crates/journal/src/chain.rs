@@ -20,7 +20,7 @@ pub struct ChainEnd {
     pub at: Timestamp,
     /// Under which epoch.
     pub epoch: u64,
-    /// The furthest event that any record covers.
+    /// The furthest event that any record covers: the last record's, for it never goes back.
     pub through: u64,
 }
 
@@ -36,7 +36,7 @@ impl ChainEnd {
             epoch,
             at: self.at.max(now),
             kind: new.kind,
-            through: new.through,
+            through: self.through.max(new.through),
             body: new.body,
             prev: self.hash,
             hash: GENESIS,
@@ -68,7 +68,7 @@ impl ChainEnd {
             hash: record.hash,
             at: record.at,
             epoch: record.epoch,
-            through: self.through.max(record.through),
+            through: record.through,
         };
     }
 }

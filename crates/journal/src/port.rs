@@ -106,7 +106,9 @@ impl RecordKind {
 pub struct NewRecord {
     /// What kind. [`RecordKind::Epoch`] is written by [`Journal::own`] alone.
     pub kind: RecordKind,
-    /// The last event it takes into account.
+    /// The last event it takes into account. It never goes back along the chain: where a record
+    /// says less than the one before (0 will do for one that has no view of events), it is stored
+    /// with that one's.
     pub through: u64,
     /// Its lines, NDJSON.
     pub body: Bytes,

@@ -678,26 +678,23 @@ impl<'a> Builder<'a> {
             let mut ok = true;
             for side in 0..2 {
                 let end = &l.between[side];
-                match self.out.device_of(end) {
-                    Some(ix) => {
-                        ends[side] = ix;
-                        if **end != *self.out[ix].id {
-                            ports[side] = Some(Arc::from(end.as_str()));
-                        }
+                if let Some(ix) = self.out.device_of(end) {
+                    ends[side] = ix;
+                    if **end != *self.out[ix].id {
+                        ports[side] = Some(Arc::from(end.as_str()));
                     }
-                    None => {
-                        ok = false;
-                        let help = self.did_you_mean(end, "device");
-                        self.problem(
-                            "link",
-                            i,
-                            "between",
-                            format!(
-                                "link {id:?} ends at {end:?}, which is no device and no port of one"
-                            ),
-                            help,
-                        );
-                    }
+                } else {
+                    ok = false;
+                    let help = self.did_you_mean(end, "device");
+                    self.problem(
+                        "link",
+                        i,
+                        "between",
+                        format!(
+                            "link {id:?} ends at {end:?}, which is no device and no port of one"
+                        ),
+                        help,
+                    );
                 }
             }
             if ok && ends[0] == ends[1] {
@@ -824,18 +821,17 @@ impl<'a> Builder<'a> {
             });
             let mut witnesses = Vec::new();
             for w in &p.witnesses {
-                match self.out.device(w) {
-                    Some(ix) => witnesses.push(ix),
-                    None => {
-                        let help = self.did_you_mean(w, "device");
-                        self.problem(
-                            "probe",
-                            i,
-                            "witnesses",
-                            format!("witness {w:?} of probe {:?} is no device", p.id),
-                            help,
-                        );
-                    }
+                if let Some(ix) = self.out.device(w) {
+                    witnesses.push(ix);
+                } else {
+                    let help = self.did_you_mean(w, "device");
+                    self.problem(
+                        "probe",
+                        i,
+                        "witnesses",
+                        format!("witness {w:?} of probe {:?} is no device", p.id),
+                        help,
+                    );
                 }
             }
             self.out.probes.push(Probe { id: p.id.as_str().into(), at, witnesses });

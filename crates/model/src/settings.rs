@@ -40,9 +40,9 @@ impl Default for Settings {
             instance: "kentongan".into(),
             checks: default_checks(),
             hold_max: Duration::from_secs(90),
-            reopen_within: Duration::from_secs(300),
-            close_after: Duration::from_secs(3 * 86_400),
-            note_every: Duration::from_secs(60),
+            reopen_within: Duration::from_mins(5),
+            close_after: Duration::from_hours(72),
+            note_every: Duration::from_mins(1),
             flapping: Flapping::default(),
             priority: PriorityTable::default(),
             windows: Vec::new(),
@@ -59,25 +59,25 @@ pub fn default_checks() -> BTreeMap<String, CheckRule> {
                 value: "loss_pct".into(),
                 raise: 20.0,
                 clear: 2.0,
-                over: Duration::from_secs(300),
+                over: Duration::from_mins(5),
             },
             Threshold {
                 value: "loss_pct".into(),
                 raise: 4.0,
                 clear: 2.0,
-                over: Duration::from_secs(3600),
+                over: Duration::from_hours(1),
             },
         ],
         ..CheckRule::default()
     };
     let if_status = CheckRule {
-        interval: Duration::from_secs(60),
+        interval: Duration::from_mins(1),
         down_needs: 2,
         down_of: 2,
         up_needs: 1,
         ..CheckRule::default()
     };
-    let uptime = CheckRule { interval: Duration::from_secs(60), ..CheckRule::default() };
+    let uptime = CheckRule { interval: Duration::from_mins(1), ..CheckRule::default() };
     BTreeMap::from([
         ("icmp".to_owned(), icmp),
         ("snmp:if-status".to_owned(), if_status),
@@ -152,7 +152,7 @@ pub struct Flapping {
 
 impl Default for Flapping {
     fn default() -> Self {
-        Flapping { start: 5, end: 2, window: Duration::from_secs(3600) }
+        Flapping { start: 5, end: 2, window: Duration::from_hours(1) }
     }
 }
 

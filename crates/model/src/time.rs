@@ -1,7 +1,7 @@
 //! Time as a value. The core never asks what time it is; it is told.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::Duration;
@@ -182,7 +182,7 @@ pub fn show_duration(d: Duration) -> String {
     {
         let n = ms / size;
         if n > 0 {
-            out.push_str(&format!("{n}{unit}"));
+            let _ = write!(out, "{n}{unit}");
             ms -= n * size;
         }
     }

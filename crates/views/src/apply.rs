@@ -19,6 +19,11 @@ pub const ROUTINE_KEPT: Duration = Duration::from_hours(35 * 24);
 /// reads the first hundred; a flapping week makes many more.
 pub const DIARY_LINES_MAX: i64 = 1000;
 
+/// Of these, lines of the kinds that come in hundreds when much fails at once (an alarm of each
+/// device, each growth of the incident, each note about it), so that they leave room for what
+/// people and desks did.
+pub const DIARY_CHATTY_MAX: i64 = 400;
+
 /// Longest text kept of a reason, a note or a title, in bytes.
 const TEXT_BYTES_MAX: usize = 4000;
 
@@ -31,8 +36,10 @@ const PRUNE_EVERY: Duration = Duration::from_hours(1);
 /// … and so many of a table at once, so that no transaction becomes long.
 const PRUNE_ROWS_MAX: i64 = 5000;
 
-/// The word under which the diary's own length stands in `tally`; verdicts have no blank in them.
-pub(crate) const TALLY_DIARY: &str = "diary lines";
+/// Words under which the diary's own counts stand in `tally`; verdicts have no blank in them.
+const TALLY_KEPT: &str = "diary lines";
+const TALLY_CHATTY: &str = "diary chatty";
+pub(crate) const TALLY_LEFT_OUT: &str = "diary left out";
 
 /// One transaction: the rows of some records.
 pub(crate) struct Applying<'a> {
@@ -304,8 +311,15 @@ impl<'a> Applying<'a> {
     }
 
     fn diary(&mut self, e: &Entry<'_>) -> rusqlite::Result<()> {
-        let n = self.count(e.incident, TALLY_DIARY, 1)?;
+        let chatty =
+            matches!((e.kind, e.word), ("alarm", _) | ("incident", "updated") | (_, "note"));
+        if chatty && self.count(e.incident, TALLY_CHATTY, 1)? > DIARY_CHATTY_MAX {
+            self.count(e.incident, TALLY_LEFT_OUT, 1)?;
+            return Ok(());
+        }
+        let n = self.count(e.incident, TALLY_KEPT, 1)?;
         if n > DIARY_LINES_MAX {
+            self.count(e.incident, TALLY_LEFT_OUT, 1)?;
             return Ok(());
         }
         self.tx

@@ -13,7 +13,7 @@ mod query;
 pub mod routine;
 mod schema;
 
-pub use apply::{DIARY_LINES_MAX, KEPT, ROUTINE_KEPT};
+pub use apply::{DIARY_CHATTY_MAX, DIARY_LINES_MAX, KEPT, ROUTINE_KEPT};
 pub use docs::{
     AffectedDoc, AlarmDoc, CountsDoc, DiaryLine, ExplainDoc, IncidentDetail, IncidentDoc,
     IncidentPage, TicketDoc, VerdictDoc,

@@ -1,7 +1,7 @@
 //! From rows to documents.
 
 use crate::ViewsError;
-use crate::apply::{DIARY_LINES_MAX, TALLY_DIARY};
+use crate::apply::TALLY_LEFT_OUT;
 use crate::diary::{self, Kept};
 use crate::docs::{
     AffectedDoc, AlarmDoc, CountsDoc, DiaryLine, ExplainDoc, IncidentDetail, IncidentDoc,
@@ -126,7 +126,9 @@ pub(crate) fn incident(
         .prepare_cached("SELECT word, n FROM tally WHERE incident = ?1")?
         .query_map([id], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?
         .collect::<Result<_, _>>()?;
-    let written = verdicts.remove(TALLY_DIARY).unwrap_or(0);
+    let diary_left_out = verdicts.remove(TALLY_LEFT_OUT).unwrap_or(0);
+    // The other counts of the diary.
+    verdicts.retain(|word, _| !word.contains(' '));
 
     let diary = db
         .prepare_cached(
@@ -141,7 +143,6 @@ pub(crate) fn incident(
         .prepare_cached(&sql)?
         .query_map(params![id, LIMIT_MAX as i64], alarm_doc)?
         .collect::<Result<Vec<_>, _>>()?;
-    let diary_left_out = written.saturating_sub(DIARY_LINES_MAX as u64);
     Ok(Some(IncidentDetail { incident, diary, diary_left_out, verdicts, alarms }))
 }
 

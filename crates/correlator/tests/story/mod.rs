@@ -1,6 +1,8 @@
 //! The world of a story: an inventory, what is broken in it, a probe that asks everybody in turn,
 //! and the decisions that came of it, one short line each.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot be read is a broken test")]
+
 use correlator::Correlator;
 use model::event::{Command, Observation, Operation, Outcome, Severity, Signal, SignalState};
 use model::inventory::{

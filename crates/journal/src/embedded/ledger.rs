@@ -16,9 +16,6 @@ pub const FILE: &str = "journal.db";
 /// How many snapshots are kept: the newest, and one to fall back on.
 const SNAPSHOTS_KEPT: i64 = 2;
 
-/// How far back the furthest covered event is looked for at start; every record says one.
-const THROUGH_LOOKBACK: i64 = 1000;
-
 const SCHEMA: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     CREATE TABLE record (
@@ -144,31 +141,21 @@ pub fn chain_end(db: &Connection) -> rusqlite::Result<ChainEnd> {
     let mut end = ChainEnd { number, hash, ..ChainEnd::EMPTY };
     let last = db
         .query_row(
-            "SELECT number, hash, at, epoch FROM record ORDER BY number DESC LIMIT 1",
+            "SELECT number, hash, at, epoch, through FROM record ORDER BY number DESC LIMIT 1",
             [],
             |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, [u8; 32]>(1)?,
-                    row.get::<_, i64>(2)?,
-                    row.get::<_, i64>(3)?,
-                ))
+                Ok(ChainEnd {
+                    number: row.get::<_, i64>(0)?.cast_unsigned(),
+                    hash: row.get(1)?,
+                    at: Timestamp::from_millis(row.get(2)?),
+                    epoch: row.get::<_, i64>(3)?.cast_unsigned(),
+                    through: row.get::<_, i64>(4)?.cast_unsigned(),
+                })
             },
         )
         .optional()?;
-    if let Some((number, hash, at, epoch)) = last {
-        end.number = number.cast_unsigned();
-        end.hash = hash;
-        end.at = Timestamp::from_millis(at);
-        end.epoch = epoch.cast_unsigned();
-        end.through = db
-            .query_row(
-                "SELECT coalesce(max(through), 0) FROM
-                 (SELECT through FROM record ORDER BY number DESC LIMIT ?)",
-                [THROUGH_LOOKBACK],
-                |row| row.get::<_, i64>(0),
-            )?
-            .cast_unsigned();
+    if let Some(last) = last {
+        end = last;
     }
     Ok(end)
 }

@@ -17,6 +17,7 @@ use super::Link;
 use super::events::{End, end_of};
 use super::messages::{FromSpool, read_frame, write_frame};
 use super::session::{Published, Session};
+use crate::embedded::EmbeddedJournal;
 use crate::error::JournalError;
 use crate::port::{EventFrame, Journal as _};
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,7 @@ pub async fn run(link: Arc<Link>) {
     while !link.cancel.is_cancelled() {
         let step = tokio::select! {
             () = link.cancel.cancelled() => break,
-            step = forwarder.step() => step,
+            step = forwarder.step_on_this_connection() => step,
         };
         match step {
             Ok(()) => {
@@ -80,6 +81,7 @@ pub async fn run(link: Arc<Link>) {
                 attempt += 1;
                 forwarder.end = None;
                 link.telemetry.journal.forward_retried(&why, attempt);
+                link.tell_waiting();
                 link.set_error(Some(why.to_string()));
                 let pause = PAUSE_FIRST * 2u32.saturating_pow(attempt.min(10) - 1);
                 let mut connects = link.connects.subscribe();
@@ -96,6 +98,22 @@ pub async fn run(link: Arc<Link>) {
     let _ = forwarder.save().await;
 }
 
+async fn noted(spool: &EmbeddedJournal) -> Result<Option<Position>, JournalError> {
+    let Some(text) = spool.noted(NOTE).await? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|e| JournalError::Damaged {
+        place: "the spool's journal.db".into(),
+        what: format!("the place it was handed on to cannot be read ({e})"),
+    })
+}
+
+/// The spool's last event that is known to be in the stream.
+pub async fn handed_on(spool: &EmbeddedJournal) -> Result<u64, JournalError> {
+    match noted(spool).await? {
+        Some(position) => Ok(position.next - 1),
+        None => Ok(spool.first_event().await? - 1),
+    }
+}
+
 struct Forwarder {
     link: Arc<Link>,
     /// `None` until it was read from the spool.
@@ -108,17 +126,30 @@ struct Forwarder {
 }
 
 impl Forwarder {
+    /// One batch, or waiting for one; given up when the connection is made anew, because an answer
+    /// that was under way then never comes.
+    async fn step_on_this_connection(&mut self) -> Result<(), JournalError> {
+        let link = self.link.clone();
+        let session = link.session().await?;
+        let mut connects = link.connects.subscribe();
+        let again = tokio::select! {
+            step = self.step(&session) => return step,
+            _ = connects.changed() => Ok(()),
+        };
+        self.end = None;
+        again
+    }
+
     /// One batch, or waiting for one. Safe to drop at any await: what is doubtful then is resolved
     /// by the look that comes before the next batch.
-    async fn step(&mut self) -> Result<(), JournalError> {
-        let session = self.link.session().await?;
+    async fn step(&mut self, session: &Session) -> Result<(), JournalError> {
         let (mut position, mut end) = match (self.position, self.end) {
             (Some(position), Some(end)) => (position, end),
-            _ => self.look(&session).await?,
+            _ => self.look(session).await?,
         };
         let spool = &self.link.spool;
         let waiting = (spool.last_event().await? + 1).saturating_sub(position.next);
-        self.link.set_forwarded(position.next - 1, waiting);
+        self.link.set_forwarded(position.next - 1);
         if waiting == 0 {
             if self.saved == self.position {
                 return spool.wait_events(position.next).await;
@@ -159,7 +190,7 @@ impl Forwarder {
                 self.position = Some(position);
                 self.end = Some(end);
                 self.link.telemetry.journal.events_forwarded(events);
-                self.link.set_forwarded(last, spool.last_event().await?.saturating_sub(last));
+                self.link.set_forwarded(last);
                 if self.saved_at.elapsed() >= SAVE_EVERY {
                     self.save().await?;
                 }
@@ -215,13 +246,9 @@ impl Forwarder {
 
     /// As it was written down. A spool that never was handed on has nothing in the stream.
     async fn read_position(&self, end: u64) -> Result<Position, JournalError> {
-        let spool = &self.link.spool;
-        match spool.noted(NOTE).await? {
-            Some(text) => serde_json::from_str(&text).map_err(|e| JournalError::Damaged {
-                place: "the spool's journal.db".into(),
-                what: format!("the place it was handed on to cannot be read ({e})"),
-            }),
-            None => Ok(Position { behind: end, next: spool.first_event().await? }),
+        match noted(&self.link.spool).await? {
+            Some(position) => Ok(position),
+            None => Ok(Position { behind: end, next: self.link.spool.first_event().await? }),
         }
     }
 

@@ -143,7 +143,6 @@ pub(crate) struct Link {
     cancel: CancellationToken,
     identity: Mutex<Option<String>>,
     last_error: Mutex<Option<String>>,
-    waiting: AtomicU64,
     /// The spool's number of the last event known to be in the stream.
     forwarded_through: AtomicU64,
 }
@@ -177,12 +176,19 @@ impl Link {
         *lock(&self.last_error) = error;
     }
 
-    /// The forwarder has brought everything through this event of the spool into the stream, and
-    /// so many wait.
-    fn set_forwarded(&self, through: u64, waiting: u64) {
+    /// The forwarder has brought everything through this event of the spool into the stream.
+    fn set_forwarded(&self, through: u64) {
         self.forwarded_through.store(through, Ordering::Release);
-        self.waiting.store(waiting, Ordering::Relaxed);
-        self.telemetry.journal.spool_measured(waiting);
+        self.tell_waiting();
+    }
+
+    /// Events that are durable here and not known to be in the stream.
+    fn waiting(&self) -> u64 {
+        self.spool.last_now().saturating_sub(self.forwarded_through.load(Ordering::Acquire))
+    }
+
+    fn tell_waiting(&self) {
+        self.telemetry.journal.spool_measured(self.waiting());
     }
 }
 
@@ -222,8 +228,7 @@ impl NatsJournal {
             connects: Arc::new(watch::Sender::new(0)),
             cancel: CancellationToken::new(),
             last_error: Mutex::new(None),
-            waiting: AtomicU64::new(0),
-            forwarded_through: AtomicU64::new(0),
+            forwarded_through: AtomicU64::new(forwarder::handed_on(&spool).await?),
             options,
             telemetry,
             spool,
@@ -382,9 +387,13 @@ impl Journal for NatsJournal {
         };
         Health {
             connected: Some(connected),
-            spool_events: self.link.waiting.load(Ordering::Relaxed),
+            spool_events: self.link.waiting(),
             oldest,
-            last_error: spool.last_error.clone().or_else(|| lock(&self.link.last_error).clone()),
+            last_error: spool
+                .last_error
+                .clone()
+                .or_else(|| lock(&self.link.last_error).clone())
+                .or_else(|| (!connected).then(|| "the cluster's journal is away".into())),
             ..spool
         }
     }

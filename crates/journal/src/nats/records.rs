@@ -17,9 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How far back the furthest covered event is looked for.
-const THROUGH_LOOKBACK: u64 = 64;
-
 /// How many messages of others are passed over in search of one of ours.
 const FOREIGN_MAX: u64 = 1000;
 
@@ -81,7 +78,19 @@ impl Records {
         let mut sent: Option<Vec<Record>> = None;
         let mut attempt = 0u32;
         loop {
-            match self.try_append(link, epoch, new, &mut known, &mut sent).await {
+            let tried = match link.session().await {
+                Err(why) => Err(why),
+                Ok(session) => {
+                    let mut connects = link.connects.subscribe();
+                    tokio::select! {
+                        () = link.cancel.cancelled() => return Err(JournalError::Closed),
+                        tried = try_append(link, &session, epoch, new, &mut known, &mut sent) => tried,
+                        // An answer that was under way never comes on a new connection.
+                        _ = connects.changed() => Ok(None),
+                    }
+                }
+            };
+            match tried {
                 Ok(Some(records)) => {
                     link.telemetry.journal.records_appended(records.len() as u64);
                     if attempt > 0 {
@@ -112,83 +121,22 @@ impl Records {
         }
     }
 
-    /// One try; `None` when the end was elsewhere and the next try begins from there.
-    async fn try_append(
-        &self,
-        link: &Link,
-        epoch: u64,
-        new: &[NewRecord],
-        known: &mut Option<ChainEnd>,
-        sent: &mut Option<Vec<Record>>,
-    ) -> Result<Option<Vec<Record>>, JournalError> {
-        let session = link.session().await?;
-        session.check()?;
-        if let Some(records) = sent.take() {
-            // They may be stored already. Put back first, so that a failed look asks again.
-            *sent = Some(records.clone());
-            if stands(&session, &records).await? {
-                *known = Some(end_behind(known.as_ref(), &records));
-                return Ok(Some(records));
-            }
-            let end = end_of(&session).await?;
-            if known.as_ref().is_none_or(|k| (k.number, k.hash) != (end.number, end.hash)) {
-                // Somebody else's record is where ours would be: ours is not stored and, for its
-                // condition, will not be.
-                *sent = None;
-                *known = Some(end);
-            }
-        }
-        let end = match known.clone() {
-            Some(end) => end,
-            None => end_of(&session).await?,
-        };
-        *known = Some(end.clone());
-        if end.epoch != epoch {
-            return Err(JournalError::Fenced { epoch, by: end.epoch });
-        }
-        if new.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let records = sent.take().unwrap_or_else(|| {
-            let now = (link.options.clock)();
-            let mut end = end.clone();
-            let build = |new: &NewRecord| {
-                let record = end.follow(new.clone(), epoch, now);
-                end.advance(&record);
-                record
-            };
-            new.iter().map(build).collect()
-        });
-        let messages = records
-            .iter()
-            .map(|r| {
-                let payload_max = session.client.max_payload();
-                write_record(&link.options.prefix, &link.identity(), r, payload_max)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        *sent = Some(records.clone());
-        match session.publish(&session.records, end.number, messages).await? {
-            Published::Stored(sequence) if records.last().is_some_and(|r| r.number == sequence) => {
-                *known = Some(end_behind(Some(&end), &records));
-                Ok(Some(records))
-            }
-            Published::Stored(_) | Published::Overtaken | Published::SeenBefore => Ok(None),
-        }
-    }
-
     /// Takes records of another journal as they are.
     pub async fn import(&self, link: &Link, records: &[Record]) -> Result<(), JournalError> {
         let mut known = self.end.lock().await;
         *known = None;
         let session = link.session().await?;
-        let mut end = end_of(&session).await?;
-        if let Some(head) = records.first()
-            && end.number == 0
-            && head.number > 1
-        {
-            session.purge_before(&session.records, head.number).await?;
-            end = ChainEnd { number: head.number - 1, hash: head.prev, ..ChainEnd::EMPTY };
-        }
+        let Some(head) = records.first() else { return Ok(()) };
+        let mut end = match session.last(&session.records).await? {
+            Ok(_) => end_of(&session).await?,
+            // Nothing there: the chain is hung up where the other one's is.
+            Err(last) => {
+                if last + 1 != head.number {
+                    session.purge_before(&session.records, head.number).await?;
+                }
+                ChainEnd { number: head.number - 1, hash: head.prev, ..ChainEnd::EMPTY }
+            }
+        };
         for records in records.chunks(BATCH_MAX / 4) {
             let mut behind = end.clone();
             let mut messages = Vec::with_capacity(records.len());
@@ -211,6 +159,70 @@ impl Records {
             link.telemetry.journal.records_appended(records.len() as u64);
         }
         Ok(())
+    }
+}
+
+/// One try; `None` when the end was elsewhere and the next try begins from there. Safe to drop
+/// at any await: what is in doubt then is in `sent`, and looked for first.
+async fn try_append(
+    link: &Link,
+    session: &Session,
+    epoch: u64,
+    new: &[NewRecord],
+    known: &mut Option<ChainEnd>,
+    sent: &mut Option<Vec<Record>>,
+) -> Result<Option<Vec<Record>>, JournalError> {
+    session.check()?;
+    if let Some(records) = sent.take() {
+        // They may be stored already. Put back first, so that a failed look asks again.
+        *sent = Some(records.clone());
+        if stands(session, &records).await? {
+            *known = Some(end_behind(known.as_ref(), &records));
+            return Ok(Some(records));
+        }
+        let end = end_of(session).await?;
+        if known.as_ref().is_none_or(|k| (k.number, k.hash) != (end.number, end.hash)) {
+            // Somebody else's record is where ours would be: ours is not stored and, for its
+            // condition, will not be.
+            *sent = None;
+            *known = Some(end);
+        }
+    }
+    let end = match known.clone() {
+        Some(end) => end,
+        None => end_of(session).await?,
+    };
+    *known = Some(end.clone());
+    if end.epoch != epoch {
+        return Err(JournalError::Fenced { epoch, by: end.epoch });
+    }
+    if new.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let records = sent.take().unwrap_or_else(|| {
+        let now = (link.options.clock)();
+        let mut end = end.clone();
+        let build = |new: &NewRecord| {
+            let record = end.follow(new.clone(), epoch, now);
+            end.advance(&record);
+            record
+        };
+        new.iter().map(build).collect()
+    });
+    let messages = records
+        .iter()
+        .map(|r| {
+            let payload_max = session.client.max_payload();
+            write_record(&link.options.prefix, &link.identity(), r, payload_max)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    *sent = Some(records.clone());
+    match session.publish(&session.records, end.number, messages).await? {
+        Published::Stored(sequence) if records.last().is_some_and(|r| r.number == sequence) => {
+            *known = Some(end_behind(Some(&end), &records));
+            Ok(Some(records))
+        }
+        Published::Stored(_) | Published::Overtaken | Published::SeenBefore => Ok(None),
     }
 }
 
@@ -247,16 +259,10 @@ pub async fn end_of(session: &Session) -> Result<ChainEnd, JournalError> {
     let sequence = message.sequence;
     let mut last = read_record(sequence, &message.headers, &message.payload);
     let mut at = sequence;
-    let mut through = last.as_ref().map_or(0, |r| r.through);
-    // Back to the last record of ours, and a little further for what it covers.
-    while at > 1 && (last.is_none() || sequence - at < THROUGH_LOOKBACK) && sequence - at < FOREIGN_MAX
-    {
+    while last.is_none() && at > 1 && sequence - at < FOREIGN_MAX {
         at -= 1;
         let Some(m) = session.get(&session.records, at).await? else { break };
-        if let Some(record) = read_record(at, &m.headers, &m.payload) {
-            through = through.max(record.through);
-            last.get_or_insert(record);
-        }
+        last = read_record(at, &m.headers, &m.payload);
     }
     match last {
         Some(record) => Ok(ChainEnd {
@@ -265,7 +271,7 @@ pub async fn end_of(session: &Session) -> Result<ChainEnd, JournalError> {
             hash: record.hash,
             at: record.at,
             epoch: record.epoch,
-            through,
+            through: record.through,
         }),
         None if at <= 1 => Ok(ChainEnd { number: sequence, ..ChainEnd::EMPTY }),
         None => Err(JournalError::Damaged {

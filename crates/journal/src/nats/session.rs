@@ -172,12 +172,18 @@ impl Session {
     /// The last message, by the leader; `Err` in the second place with the last sequence when
     /// there is none any more.
     pub async fn last(&self, stream: &Stream) -> Result<Result<StreamMessage, u64>, JournalError> {
-        match stream.get_last_raw_message_by_subject(">").await {
-            Ok(message) => Ok(Ok(message)),
-            Err(e) if nothing_there(&e.kind()) => {
-                Ok(Err(self.state(stream).await?.last_sequence))
+        loop {
+            match stream.get_last_raw_message_by_subject(">").await {
+                Ok(message) => return Ok(Ok(message)),
+                Err(e) if nothing_there(&e.kind()) => {
+                    let state = self.state(stream).await?;
+                    if state.messages == 0 {
+                        return Ok(Err(state.last_sequence));
+                    }
+                    // One came between the two questions.
+                }
+                Err(e) => return Err(away(format!("looking at the end of {}", name(stream)), &e)),
             }
-            Err(e) => Err(away(format!("looking at the end of {}", name(stream)), &e)),
         }
     }
 

@@ -42,11 +42,16 @@ impl NatsServer {
 
     /// Starts it on the same port and files.
     pub fn restart(&mut self) {
+        self.restart_with("");
+    }
+
+    /// The same, with more lines of configuration.
+    pub fn restart_with(&mut self, more: &str) {
         self.kill();
         let config = self.dir.join("nats.conf");
         let text = format!(
             "server_name: t\nlisten: 127.0.0.1:{}\njetstream {{ store_dir: \"{}\", \
-             max_mem: 64M, max_file: 2G, sync_interval: always }}\n",
+             max_mem: 64M, max_file: 2G, sync_interval: always }}\n{more}\n",
             self.port,
             self.dir.join("store").display()
         );
