@@ -9,8 +9,10 @@
 //! problem told again, so that a changed severity follows; an update that closed it is an *ok*,
 //! and the recovery message that comes beside it, in either order, is the same *ok* again.
 //!
-//! Zabbix's dates have no zone and are not used: without a numeric timestamp (there is none in
-//! 6.0) an event happened when it came.
+//! When it happened matters: Zabbix sends in parallel and tries again, so the news that a problem is
+//! over can come before the news that it began, and must not be undone by it. Its dates have no zone,
+//! and 6.0 has no numeric timestamp; but a message carries its own local time beside the event's,
+//! and zones differ by quarters of an hour, so the zone can be told from both (see [`zone_of`]).
 
 use model::Timestamp;
 use model::event::{Event, Kind, Severity, Signal, SignalState};
@@ -18,6 +20,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// What a webhook sent, by field. Names are in small letters with `_`, whatever was between the
 /// words; numbers and booleans are texts; what is nested is left out.
@@ -95,7 +98,7 @@ pub fn signal_of(
     let severity = (state == SignalState::Problem).then(|| severity(payload)).flatten();
     let summary = payload.get("event_name").or_else(|| payload.get("trigger_name"));
     Ok(Event {
-        at: happened(payload, state).unwrap_or(now),
+        at: happened(payload, state, now),
         received: None,
         kind: Kind::Signal(Signal {
             source: source.to_owned().into(),
@@ -153,19 +156,59 @@ fn target(payload: &Payload, resolve: impl Fn(&str) -> Option<String>) -> Option
     known.next().or_else(|| names.chain(addresses).next().map(id))
 }
 
-/// When it happened, where Zabbix says so in a way that needs no zone (from 6.4 on): the problem's
-/// own time for the problem, the update's or recovery's for those.
-fn happened(payload: &Payload, state: SignalState) -> Option<Timestamp> {
-    let fields: &[&str] = match (state, payload.get("event_update_status")) {
-        (_, Some("1")) => &["event_update_timestamp"],
-        (SignalState::Ok, _) => &["event_recovery_timestamp"],
-        (SignalState::Problem, _) => &["event_timestamp", "event_clock", "clock"],
+/// When it happened, as well as Zabbix says it: by a numeric timestamp (from 6.4 on), by its local
+/// time in the zone that the message's own local time gives away, by its age; otherwise now.
+fn happened(payload: &Payload, state: SignalState, now: Timestamp) -> Timestamp {
+    let (stamps, date, time): (&[&str], _, _) = match (state, payload.get("event_update_status")) {
+        (_, Some("1")) => (&["event_update_timestamp"], "event_update_date", "event_update_time"),
+        (SignalState::Ok, _) => {
+            (&["event_recovery_timestamp"], "event_recovery_date", "event_recovery_time")
+        }
+        (SignalState::Problem, _) => {
+            (&["event_timestamp", "event_clock", "clock"], "event_date", "event_time")
+        }
     };
-    let seconds = fields.iter().find_map(|f| payload.number(f))?;
-    // From 2001 to 2286: ten digits. Anything else is not seconds since 1970.
-    (1_000_000_000..10_000_000_000)
-        .contains(&seconds)
-        .then(|| Timestamp::from_millis(seconds * 1000))
+    let stamped = stamps.iter().find_map(|f| payload.number(f)).map(|seconds| seconds * 1000);
+    let by_zone =
+        || Some(local_ms(payload.get(date)?, payload.get(time)?)? + zone_of(payload, now)?);
+    // The age of a problem tells when it began; the age of its end is not told.
+    let by_age = || {
+        let began =
+            state == SignalState::Problem && payload.get("event_update_status") != Some("1");
+        Some(now.as_millis() - age_ms(payload.get("event_age")?)?).filter(|_| began)
+    };
+    let known = stamped.or_else(by_zone).or_else(by_age).map(Timestamp::from_millis);
+    // Nothing happened in the future, nor so long ago that the clock must be wrong.
+    known.filter(|at| *at <= now && now.since(*at) < OLDEST).unwrap_or(now)
+}
+
+/// A problem that is older when it is told has a clock that is wrong.
+const OLDEST: Duration = Duration::from_hours(24 * 400);
+
+/// What has to be added to a local time of the server to get UTC, in milliseconds: the difference
+/// between now and the message's own local time, rounded to the quarter of an hour that zones
+/// differ by. What is rounded off is how long the message was on its way (less than half of it).
+fn zone_of(payload: &Payload, now: Timestamp) -> Option<i64> {
+    const QUARTER: i64 = 15 * 60 * 1000;
+    let told = local_ms(payload.get("date")?, payload.get("time")?)?;
+    let difference = now.as_millis() - told;
+    let zone = (difference + QUARTER / 2).div_euclid(QUARTER) * QUARTER;
+    (zone.abs() <= 15 * 60 * 60 * 1000).then_some(zone)
+}
+
+/// `2026.11.24` and `03:36:59` as if they were UTC, in milliseconds.
+fn local_ms(date: &str, time: &str) -> Option<i64> {
+    let utc = format!("{}T{time}Z", date.replace('.', "-"));
+    utc.parse::<Timestamp>().ok().map(Timestamp::as_millis)
+}
+
+/// `4s`, `37s`, `1h 2m 3s`, `2d 4h`, in milliseconds. Months and years are too vague to use.
+fn age_ms(age: &str) -> Option<i64> {
+    if age.contains(['y', 'M']) {
+        return None;
+    }
+    let age = model::time::parse_duration(age).ok()?;
+    i64::try_from(age.as_millis()).ok()
 }
 
 /// A text of Zabbix as an id of ours: no control characters, not too long.
@@ -251,6 +294,30 @@ mod tests {
             "127.0.0.1" | "::1" => Some("noc/zabbix".to_owned()),
             _ => None,
         }
+    }
+
+    /// NOW is 03:37:00 UTC; the server's clock runs in WIB, seven hours ahead.
+    #[test]
+    fn news_that_comes_late_keeps_the_time_at_which_it_happened() {
+        let at = |fields: &[(&str, &str)]| {
+            let mut all = vec![("event_id", "5"), ("event_value", "1")];
+            all.extend_from_slice(fields);
+            let body: BTreeMap<&str, &str> = all.into_iter().collect();
+            let body = serde_json::to_string(&body).unwrap();
+            let payload = Payload::read(&body).unwrap();
+            NOW.since(signal_of(&payload, "zabbix", NOW, known).unwrap().at).as_secs()
+        };
+        let began = [("event_date", "2026.11.24"), ("event_time", "10:36:00")];
+        let told = |time| [began[0], began[1], ("date", "2026.11.24"), ("time", time)];
+        // Told at once, and told after three minutes of trying: it began a minute ago.
+        assert_eq!(at(&told("10:37:00")), 60);
+        assert_eq!(at(&told("10:34:00")), 60);
+        assert_eq!(at(&[("event_age", "1h 2m 3s")]), 3723);
+        // Nothing to tell by, or nonsense: it happened when it came.
+        assert_eq!(at(&[]), 0);
+        assert_eq!(at(&[began[0], began[1]]), 0);
+        assert_eq!(at(&[("event_age", "3M"), ("event_timestamp", "0")]), 0);
+        assert_eq!(at(&[("event_timestamp", "9999999999")]), 0);
     }
 
     /// `field=value` pairs in, `state severity target summary at` out.

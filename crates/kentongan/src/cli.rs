@@ -27,22 +27,32 @@ pub enum Command {
     #[command(after_help = "Example:\n  kentongan init /etc/kentongan")]
     Init(InitArgs),
     /// Name every problem of the configuration and the inventory at once
-    #[command(after_help = "Examples:\n  kentongan check\n  kentongan check --json | jq -r '.[].message'\n  kentongan check --schema > config.schema.json")]
+    #[command(
+        after_help = "Examples:\n  kentongan check\n  kentongan check --json | jq -r '.[].message'\n  kentongan check --schema > config.schema.json"
+    )]
     Check(CheckArgs),
     /// Run the daemon
     #[command(after_help = "Example:\n  kentongan --config /etc/kentongan/kentongan.toml run")]
     Run(RunArgs),
     /// Put recorded events through the real core, without network or clock
-    #[command(after_help = "Examples:\n  kentongan journal export - | kentongan replay -\n  kentongan replay --summary monday.ndjson tuesday.ndjson")]
+    #[command(
+        after_help = "Examples:\n  kentongan journal export - | kentongan replay -\n  kentongan replay --summary monday.ndjson tuesday.ndjson"
+    )]
     Replay(ReplayArgs),
     /// Say why an event, an incident or an alarm ended as it did
-    #[command(after_help = "Examples:\n  kentongan explain 4711\n  kentongan explain k7f3-17\n  kentongan explain semarang/core-sw1 icmp\n  kentongan explain last")]
+    #[command(
+        after_help = "Examples:\n  kentongan explain 4711\n  kentongan explain k7f3-17\n  kentongan explain semarang/core-sw1 icmp\n  kentongan explain last"
+    )]
     Explain(ExplainArgs),
     /// See incidents and work on them
-    #[command(after_help = "Examples:\n  kentongan incident list\n  kentongan incident ack k7f3-17 --note \"on my way\"")]
+    #[command(
+        after_help = "Examples:\n  kentongan incident list\n  kentongan incident ack k7f3-17 --note \"on my way\""
+    )]
     Incident(IncidentArgs),
     /// See, add and end windows in which alarms are expected
-    #[command(after_help = "Example:\n  kentongan maintenance add semarang --for 2h --reason \"new UPS\"")]
+    #[command(
+        after_help = "Example:\n  kentongan maintenance add semarang --for 2h --reason \"new UPS\""
+    )]
     Maintenance(MaintenanceArgs),
     /// Ask devices now, as the daemon would
     #[command(after_help = "Example:\n  kentongan probe icmp 10.20.0.1 semarang/core-sw1")]
@@ -181,7 +191,10 @@ pub enum IncidentCommand {
         json: bool,
     },
     /// Say that you have seen it and are on it
-    #[command(visible_alias = "acknowledge", after_help = "Example:\n  kentongan incident ack k7f3-17 --note \"calling the carrier\"")]
+    #[command(
+        visible_alias = "acknowledge",
+        after_help = "Example:\n  kentongan incident ack k7f3-17 --note \"calling the carrier\""
+    )]
     Ack {
         /// Its id
         id: String,
@@ -204,7 +217,9 @@ pub enum IncidentCommand {
         by: By,
     },
     /// Say that the work is done, whatever the checks say
-    #[command(after_help = "Example:\n  kentongan incident resolve k7f3-17 --reason \"site was closed\"")]
+    #[command(
+        after_help = "Example:\n  kentongan incident resolve k7f3-17 --reason \"site was closed\""
+    )]
     Resolve {
         /// Its id
         id: String,
@@ -216,7 +231,9 @@ pub enum IncidentCommand {
         by: By,
     },
     /// Set its priority until it ends
-    #[command(after_help = "Example:\n  kentongan incident reprioritise k7f3-17 P1 --reason \"election night\"")]
+    #[command(
+        after_help = "Example:\n  kentongan incident reprioritise k7f3-17 P1 --reason \"election night\""
+    )]
     Reprioritise {
         /// Its id
         id: String,
@@ -287,13 +304,20 @@ pub enum MaintenanceCommand {
         json: bool,
     },
     /// Add one; it begins now unless told otherwise, and always has an end
-    #[command(after_help = "Examples:\n  kentongan maintenance add semarang --for 2h --reason \"new UPS\"\n  kentongan maintenance add class:switch --from 2026-11-24T22:00 --to 2026-11-25T02:00 --reason firmware")]
+    #[command(
+        after_help = "Examples:\n  kentongan maintenance add semarang --for 2h --reason \"new UPS\"\n  kentongan maintenance add class:switch --from 2026-11-24T22:00 --to 2026-11-25T02:00 --reason firmware"
+    )]
     Add {
         /// Ids of devices, links and sites; or class:x, tag:x
         #[arg(required = true)]
         scope: Vec<String>,
         /// For how long
-        #[arg(long = "for", value_name = "DURATION", required_unless_present = "to", conflicts_with = "to")]
+        #[arg(
+            long = "for",
+            value_name = "DURATION",
+            required_unless_present = "to",
+            conflicts_with = "to"
+        )]
         duration: Option<String>,
         /// From when; local time unless it has an offset
         #[arg(long, value_name = "TIME")]
@@ -337,7 +361,9 @@ pub struct ProbeArgs {
 #[derive(Debug, Subcommand)]
 pub enum ProbeCommand {
     /// By echo requests
-    #[command(after_help = "Examples:\n  kentongan probe icmp 10.20.0.1 semarang/core-sw1\n  kentongan probe icmp -f addresses.txt --json")]
+    #[command(
+        after_help = "Examples:\n  kentongan probe icmp 10.20.0.1 semarang/core-sw1\n  kentongan probe icmp -f addresses.txt --json"
+    )]
     Icmp {
         #[command(flatten)]
         /// Whom.
@@ -347,7 +373,9 @@ pub enum ProbeCommand {
         packets: u16,
     },
     /// By SNMP v2c: uptime and port states
-    #[command(after_help = "Example:\n  kentongan probe snmp semarang/core-sw1 --community-file secrets/community")]
+    #[command(
+        after_help = "Example:\n  kentongan probe snmp semarang/core-sw1 --community-file secrets/community"
+    )]
     Snmp {
         #[command(flatten)]
         /// Whom.
@@ -426,7 +454,9 @@ pub struct JournalArgs {
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
     /// Walk the hash chain and name the first record that was touched
-    #[command(after_help = "Examples:\n  kentongan journal verify\n  kentongan journal verify --dir /backup/journal")]
+    #[command(
+        after_help = "Examples:\n  kentongan journal verify\n  kentongan journal verify --dir /backup/journal"
+    )]
     Verify {
         /// The folder of a journal [default: that of the configuration]
         #[arg(long)]
@@ -436,7 +466,9 @@ pub enum JournalCommand {
         json: bool,
     },
     /// Write events as lines that `kentongan replay` reads
-    #[command(after_help = "Examples:\n  kentongan journal export monday.ndjson\n  kentongan journal export - --decisions")]
+    #[command(
+        after_help = "Examples:\n  kentongan journal export monday.ndjson\n  kentongan journal export - --decisions"
+    )]
     Export {
         /// Where to (- is standard output)
         file: PathBuf,
@@ -454,7 +486,9 @@ pub enum JournalCommand {
         dir: Option<PathBuf>,
     },
     /// Carry everything over into another journal: to NATS, from NATS, or into another folder
-    #[command(after_help = "Examples:\n  kentongan journal copy --to nats.toml     (the journal that another configuration names)\n  kentongan journal copy --to /srv/journal  (a folder)")]
+    #[command(
+        after_help = "Examples:\n  kentongan journal copy --to nats.toml     (the journal that another configuration names)\n  kentongan journal copy --to /srv/journal  (a folder)"
+    )]
     Copy {
         /// A folder, or another configuration whose journal is meant
         #[arg(long, value_name = "DIR|CONFIG")]

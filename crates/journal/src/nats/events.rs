@@ -288,6 +288,7 @@ async fn follow(events: Arc<Events>, link: Arc<Link>) {
     let cancel = link.cancel.clone();
     while !cancel.is_cancelled() {
         let before = next;
+        let mut connects = link.connects.subscribe();
         let stopped = tokio::select! {
             () = cancel.cancelled() => return,
             stopped = follow_once(&events, &link, &mut next) => stopped,
@@ -295,7 +296,6 @@ async fn follow(events: Arc<Events>, link: Arc<Link>) {
         if let Err(why) = stopped {
             link.telemetry.journal.follow_restarted(&why);
             pause = if next == before { (pause * 2).min(PAUSE_LONGEST) } else { PAUSE_FIRST };
-            let mut connects = link.connects.subscribe();
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}

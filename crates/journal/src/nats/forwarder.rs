@@ -64,6 +64,7 @@ pub async fn run(link: Arc<Link>) {
     };
     let mut attempt = 0u32;
     while !link.cancel.is_cancelled() {
+        let mut connects = link.connects.subscribe();
         let step = tokio::select! {
             () = link.cancel.cancelled() => break,
             step = forwarder.step_on_this_connection() => step,
@@ -84,7 +85,6 @@ pub async fn run(link: Arc<Link>) {
                 link.tell_waiting();
                 link.set_error(Some(why.to_string()));
                 let pause = PAUSE_FIRST * 2u32.saturating_pow(attempt.min(10) - 1);
-                let mut connects = link.connects.subscribe();
                 tokio::select! {
                     () = link.cancel.cancelled() => break,
                     () = tokio::time::sleep(pause.min(PAUSE_LONGEST)) => {}

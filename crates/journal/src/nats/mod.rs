@@ -148,7 +148,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// The connection; made at the first call that finds the server.
+    /// The connection; made at the first call that finds the server. Says at once when it is
+    /// down, rather than let every question wait for an answer that cannot come.
     async fn session(&self) -> Result<Arc<Session>, JournalError> {
         let session = self
             .session
@@ -164,6 +165,12 @@ impl Link {
                 Ok::<_, JournalError>(Arc::new(session))
             })
             .await?;
+        if !session.connected() {
+            return Err(JournalError::Unavailable {
+                doing: "asking it".into(),
+                what: format!("not connected to {}", self.options.url),
+            });
+        }
         Ok(session.clone())
     }
 
@@ -374,13 +381,8 @@ impl Journal for NatsJournal {
     }
 
     async fn health(&self) -> Health {
-        use async_nats::connection::State;
         let spool = self.link.spool.health().await;
-        let connected = self
-            .link
-            .session
-            .get()
-            .is_some_and(|s| s.client.connection_state() == State::Connected);
+        let connected = self.link.session.get().is_some_and(|s| s.connected());
         let oldest = match (connected, self.link.session.get()) {
             (true, Some(session)) => events::oldest(session).await.ok().flatten(),
             _ => None,

@@ -78,10 +78,11 @@ impl Records {
         let mut sent: Option<Vec<Record>> = None;
         let mut attempt = 0u32;
         loop {
+            let mut connects = link.connects.subscribe();
             let tried = match link.session().await {
                 Err(why) => Err(why),
                 Ok(session) => {
-                    let mut connects = link.connects.subscribe();
+                    connects.mark_unchanged();
                     tokio::select! {
                         () = link.cancel.cancelled() => return Err(JournalError::Closed),
                         tried = try_append(link, &session, epoch, new, &mut known, &mut sent) => tried,
@@ -104,7 +105,6 @@ impl Records {
                     link.telemetry.journal.record_retried(&why, attempt);
                     link.set_error(Some(why.to_string()));
                     let pause = PAUSE_FIRST * 2u32.saturating_pow(attempt.min(10) - 1);
-                    let mut connects = link.connects.subscribe();
                     tokio::select! {
                         () = link.cancel.cancelled() => return Err(JournalError::Closed),
                         () = tokio::time::sleep(pause.min(PAUSE_LONGEST)) => {}

@@ -117,6 +117,11 @@ impl Session {
         check_server(&self.client)
     }
 
+    /// Whether the connection is up.
+    pub fn connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
     /// Publishes all of the messages right behind `expected`, or none.
     pub async fn publish(
         &self,

@@ -150,7 +150,10 @@ impl Client {
         let value: Result<Value, _> = serde_json::from_str(&text);
         if status.is_success() {
             return value.with_context(|| {
-                format!("what answers at {} is not kentongan: its answer is no JSON", self.address())
+                format!(
+                    "what answers at {} is not kentongan: its answer is no JSON",
+                    self.address()
+                )
             });
         }
         let detail = value.ok().and_then(|v| Some(v.get("detail")?.as_str()?.to_owned()));

@@ -54,14 +54,23 @@ pub enum State {
 
 impl Finding {
     fn good(check: impl Into<String>, detail: impl Into<String>) -> Finding {
-        Finding { check: check.into(), state: State::Good, detail: detail.into(), fix: String::new() }
+        Finding {
+            check: check.into(),
+            state: State::Good,
+            detail: detail.into(),
+            fix: String::new(),
+        }
     }
 
     fn skipped(check: impl Into<String>, detail: impl Into<String>) -> Finding {
         Finding { state: State::Skipped, ..Finding::good(check, detail) }
     }
 
-    fn warning(check: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Finding {
+    fn warning(
+        check: impl Into<String>,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
         Finding { state: State::Warning, fix: fix.into(), ..Finding::good(check, detail) }
     }
 
@@ -172,15 +181,25 @@ fn data_dir(dir: &Path) -> Finding {
         return match writable(parent) {
             Ok(()) => Finding::good(name, detail),
             Err(e) => {
-                let fix = format!("install -d -o USER {} (the user that kentongan runs as)", dir.display());
-                Finding::bad(name, format!("{detail}, but {} cannot be written: {e}", parent.display()), fix)
+                let fix = format!(
+                    "install -d -o USER {} (the user that kentongan runs as)",
+                    dir.display()
+                );
+                Finding::bad(
+                    name,
+                    format!("{detail}, but {} cannot be written: {e}", parent.display()),
+                    fix,
+                )
             }
         };
     }
     match writable(dir) {
         Ok(()) => Finding::good(name, format!("{} can be written", dir.display())),
         Err(e) => {
-            let fix = format!("chown -R USER {} (the user that kentongan runs as; run doctor as that user)", dir.display());
+            let fix = format!(
+                "chown -R USER {} (the user that kentongan runs as; run doctor as that user)",
+                dir.display()
+            );
             Finding::bad(name, format!("{} cannot be written: {e}", dir.display()), fix)
         }
     }
@@ -214,7 +233,10 @@ fn free_space(dir: &Path) -> Finding {
 async fn verified(c: &Configuration) -> Finding {
     let name = "journal";
     if let Backend::Nats(nats) = &c.journal.backend {
-        let detail = format!("in the cluster at {}; verify it with kentongan journal verify", without_user(&nats.url));
+        let detail = format!(
+            "in the cluster at {}; verify it with kentongan journal verify",
+            without_user(&nats.url)
+        );
         return Finding::skipped(name, detail);
     }
     let dir = journal_dir(&c.data_dir);
@@ -246,7 +268,8 @@ fn without_user(url: &str) -> String {
 /// Whether the clock can be right: it is set, and has not gone back behind what was written.
 async fn clock(c: &Configuration) -> Finding {
     let name = "clock";
-    let fix = "let chrony or systemd-timesyncd keep the clock: every event, SLA and night depends on it";
+    let fix =
+        "let chrony or systemd-timesyncd keep the clock: every event, SLA and night depends on it";
     let now = now();
     if CLOCK_MIN.parse::<Timestamp>().is_ok_and(|min| now < min) {
         return Finding::bad(name, format!("it says {now}, which cannot be"), fix);
@@ -259,7 +282,12 @@ async fn clock(c: &Configuration) -> Finding {
         return Finding::bad(name, detail, fix);
     }
     // Both are how those two say that they keep it.
-    let kept = ["/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/chronyd.pid", "/run/ntpd.pid"];
+    let kept = [
+        "/run/systemd/timesync/synchronized",
+        "/run/chrony/chronyd.pid",
+        "/run/chronyd.pid",
+        "/run/ntpd.pid",
+    ];
     if kept.iter().any(|p| Path::new(p).exists()) {
         Finding::good(name, format!("{now}, kept by the network"))
     } else {
@@ -272,7 +300,10 @@ async fn last_received(c: &Configuration) -> Option<Timestamp> {
         return None;
     }
     let dir = journal_dir(&c.data_dir);
-    let journal = tokio::task::spawn_blocking(move || EmbeddedJournal::open_read_only(&dir)).await.ok()?.ok()?;
+    let journal = tokio::task::spawn_blocking(move || EmbeddedJournal::open_read_only(&dir))
+        .await
+        .ok()?
+        .ok()?;
     let last = journal.last_event().await.ok().filter(|n| *n > 0)?;
     journal.read_events(last, 1).await.ok()?.last().map(|f| f.received)
 }
@@ -283,7 +314,8 @@ async fn icmp(c: &Configuration) -> Finding {
     if !c.probe.enabled {
         return Finding::skipped(name, "the probe is switched off");
     }
-    let options = AskOptions { timeout: Duration::from_secs(1), packets: 1, ..AskOptions::default() };
+    let options =
+        AskOptions { timeout: Duration::from_secs(1), packets: 1, ..AskOptions::default() };
     let asked = ask_icmp(&["127.0.0.1".to_owned()], &options).await;
     match asked.answers.first() {
         Some(a) if a.outcome == "reply" => match asked.trouble {
@@ -291,7 +323,9 @@ async fn icmp(c: &Configuration) -> Finding {
             Some(trouble) => Finding::warning(name, "echo requests can be sent", trouble),
         },
         answer => {
-            let reason = answer.and_then(|a| a.reason.clone()).unwrap_or("this machine does not answer itself".into());
+            let reason = answer
+                .and_then(|a| a.reason.clone())
+                .unwrap_or("this machine does not answer itself".into());
             let fix = asked.trouble.unwrap_or_else(|| {
                 "sysctl -w net.ipv4.ping_group_range=\"0 2147483647\", or setcap cap_net_raw+ep on the binary".into()
             });
@@ -309,15 +343,24 @@ async fn daemon(c: &Configuration, client: &Client) -> Vec<Finding> {
             let mut found = vec![if version == env!("CARGO_PKG_VERSION") {
                 Finding::good(name, format!("runs at {} (version {version})", client.address()))
             } else {
-                let detail = format!("runs version {version}, this is {}", env!("CARGO_PKG_VERSION"));
+                let detail =
+                    format!("runs version {version}, this is {}", env!("CARGO_PKG_VERSION"));
                 Finding::warning(name, detail, "restart it after an upgrade")
             }];
             found.extend(ready(client).await);
             let refused = status["config"]["refused"].as_str();
             if let Some(refused) = refused {
-                found.push(Finding::bad("reload", format!("the newest configuration was refused: {refused}"), "kentongan check"));
+                found.push(Finding::bad(
+                    "reload",
+                    format!("the newest configuration was refused: {refused}"),
+                    "kentongan check",
+                ));
             } else if status["config"]["hash"].as_str().is_some_and(|h| h != c.hash) {
-                found.push(Finding::warning("reload", "the daemon runs on another configuration than this one", "kill -HUP it, or systemctl reload kentongan"));
+                found.push(Finding::warning(
+                    "reload",
+                    "the daemon runs on another configuration than this one",
+                    "kill -HUP it, or systemctl reload kentongan",
+                ));
             }
             found
         }
@@ -332,7 +375,8 @@ async fn daemon(c: &Configuration, client: &Client) -> Vec<Finding> {
 
 async fn ready(client: &Client) -> Vec<Finding> {
     let url = format!("{}/readyz", client.address());
-    let Ok(http) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build() else {
+    let Ok(http) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()
+    else {
         return Vec::new();
     };
     let answer = match http.get(url).send().await {
@@ -358,9 +402,16 @@ fn listen(c: &Configuration) -> Finding {
         Ok(_) => Finding::good(name, format!("the daemon does not run; {address} is free for it")),
         Err(e) => {
             let fix = match e.kind() {
-                ErrorKind::AddrInUse => format!("see who has it: ss -ltnp 'sport = :{}'; or change [http] listen", address.port()),
-                ErrorKind::PermissionDenied => "ports below 1024 need a right; take a higher one in [http] listen".into(),
-                ErrorKind::AddrNotAvailable => "this machine has no such address; change [http] listen".into(),
+                ErrorKind::AddrInUse => format!(
+                    "see who has it: ss -ltnp 'sport = :{}'; or change [http] listen",
+                    address.port()
+                ),
+                ErrorKind::PermissionDenied => {
+                    "ports below 1024 need a right; take a higher one in [http] listen".into()
+                }
+                ErrorKind::AddrNotAvailable => {
+                    "this machine has no such address; change [http] listen".into()
+                }
                 _ => "change [http] listen".into(),
             };
             Finding::bad(name, format!("the daemon could not listen on {address}: {e}"), fix)
@@ -376,7 +427,10 @@ mod tests {
     fn every_bad_thing_has_a_fix_on_its_own_line() {
         let findings = [Finding::good("a", "fine"), Finding::bad("long name", "broken", "mend it")];
         let text = shown(&findings, &Page::new(false, &jiff::tz::TimeZone::UTC));
-        assert_eq!(text, "good  a          fine\nBAD   long name  broken\n                 → mend it\n");
+        assert_eq!(
+            text,
+            "good  a          fine\nBAD   long name  broken\n                 → mend it\n"
+        );
     }
 
     #[test]
@@ -397,7 +451,8 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kentongan.toml");
-        std::fs::write(&path, format!("[http]\nlisten = \"{}\"\n", taken.local_addr().unwrap())).unwrap();
+        std::fs::write(&path, format!("[http]\nlisten = \"{}\"\n", taken.local_addr().unwrap()))
+            .unwrap();
         let c = config::load_with(&path, Vec::new()).unwrap();
         let found = listen(&c);
         assert_eq!(found.state, State::Bad);

@@ -5,6 +5,7 @@ use super::page::{Look, Page, list, text, texts};
 use super::{Call, incident, print, print_json};
 use crate::cli::ExplainArgs;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 pub async fn run(args: &ExplainArgs, call: &Call) -> anyhow::Result<ExitCode> {
@@ -38,19 +39,19 @@ fn explained(doc: &Value, page: &Page) -> String {
     if !verdict.is_null() {
         let word = text(verdict, "verdict");
         let at = page.time_ago(&text(verdict, "at"));
-        out.push_str(&format!("verdict: {} at {at}\n", page.paint(&word, Look::Heading)));
+        let _ = writeln!(out, "verdict: {} at {at}", page.paint(&word, Look::Heading));
     }
     for (heading, key) in [("because", "because"), ("it would have been otherwise", "otherwise")] {
         let lines = texts(doc, key);
         if !lines.is_empty() {
-            out.push_str(&format!("\n{}\n", page.paint(heading, Look::Heading)));
+            let _ = writeln!(out, "\n{}", page.paint(heading, Look::Heading));
             for line in lines {
-                out.push_str(&format!("  {line}\n"));
+                let _ = writeln!(out, "  {line}");
             }
         }
     }
     if list(doc, "alarms").next().is_some() {
-        out.push_str(&format!("\n{}\n", page.paint("alarms", Look::Heading)));
+        let _ = writeln!(out, "\n{}", page.paint("alarms", Look::Heading));
         out.push_str(&incident::alarms(doc, page));
     }
     if !doc["incident"].is_null() {

@@ -6,6 +6,7 @@ use super::{Call, print, print_json};
 use crate::cli::{By, IncidentArgs, IncidentCommand, WhichIncidents};
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use views::{IncidentFilter, Which};
 
@@ -179,18 +180,18 @@ pub fn shown(detail: &Value, page: &Page) -> String {
     for t in list(i, "tickets") {
         let mut line = format!("{}: {}", text(t, "desk"), text(t, "reason"));
         if let Some(url) = t["url"].as_str() {
-            line.push_str(&format!(" ({})", super::page::clean(url)));
+            let _ = write!(line, " ({})", super::page::clean(url));
         }
         let look = if text(t, "told") == "told" { Look::Plain } else { Look::Poor };
         row("ticket", line, look);
     }
     out.push_str(&page.table(&rows));
     if list(detail, "alarms").next().is_some() {
-        out.push_str(&format!("\n{}\n", page.paint("alarms", Look::Heading)));
+        let _ = writeln!(out, "\n{}", page.paint("alarms", Look::Heading));
         out.push_str(&alarms(detail, page));
     }
     if list(detail, "diary").next().is_some() {
-        out.push_str(&format!("\n{}\n", page.paint("diary", Look::Heading)));
+        let _ = writeln!(out, "\n{}", page.paint("diary", Look::Heading));
         out.push_str(&diary(detail, page));
     }
     out
@@ -243,7 +244,7 @@ fn diary(detail: &Value, page: &Page) -> String {
         .map(|d| {
             let mut word = text(d, "word");
             if let Some(by) = d["by"].as_str() {
-                word.push_str(&format!(" by {}", super::page::clean(by)));
+                let _ = write!(word, " by {}", super::page::clean(by));
             }
             vec![
                 (format!("  {}", page.time(&text(d, "at"))), Look::Faint),
@@ -256,7 +257,7 @@ fn diary(detail: &Value, page: &Page) -> String {
     let mut out = page.table(&rows);
     let left_out = number(detail, "diary_left_out");
     if left_out > 0 {
-        out.push_str(&format!("  … and {left_out} lines that were not kept\n"));
+        let _ = writeln!(out, "  … and {left_out} lines that were not kept");
     }
     out
 }
@@ -286,7 +287,12 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         assert!(lines[1].starts_with("P1    k7f3-17   2020-11-24 02:15:00 ("), "{text}");
-        assert!(lines[1].ends_with("failing    assigned (sari)  rt #42, glpi pending  semarang/core-sw1 is down [2J"), "{text}");
+        assert!(
+            lines[1].ends_with(
+                "failing    assigned (sari)  rt #42, glpi pending  semarang/core-sw1 is down [2J"
+            ),
+            "{text}"
+        );
         assert_eq!(listed(&json!({ "incidents": [] }), &page), "no incidents\n");
     }
 

@@ -5,6 +5,7 @@ use crate::cli::InitArgs;
 use crate::config;
 use anyhow::{Context as _, Result};
 use probe::once::{AskOptions, ask_icmp};
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
@@ -56,24 +57,27 @@ pub async fn run(args: &InitArgs, call: &Call) -> Result<ExitCode> {
             return Ok(ExitCode::from(FAILED));
         }
     };
-    let mut said = format!("wrote {}, {} and {}\n", main.display(), inventory.display(), token.display());
-    said.push_str(&match gateway {
+    let mut said =
+        format!("wrote {}, {} and {}\n", main.display(), inventory.display(), token.display());
+    let watched = match gateway {
         Some((address, true)) => format!("it watches this machine and its gateway {address}\n"),
         Some((address, false)) => format!(
             "it watches this machine; the gateway {address} does not answer pings, so it is in {} as a comment\n",
             inventory.display()
         ),
         None => "it watches this machine; there is no default gateway to watch\n".to_owned(),
-    });
+    };
+    said.push_str(&watched);
     let option = if main == Path::new("./kentongan.toml") || main == Path::new("kentongan.toml") {
         String::new()
     } else {
         format!(" --config {}", main.display())
     };
-    said.push_str(&format!(
-        "\nnext:\n  kentongan{option} check\n  kentongan{option} run       (the board is at {}/)\n",
+    let _ = writeln!(
+        said,
+        "\nnext:\n  kentongan{option} check\n  kentongan{option} run       (the board is at {}/)",
         configuration.http.public_url
-    ));
+    );
     print(&said)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -141,7 +145,7 @@ fn random_token() -> Result<String> {
     fs::File::open("/dev/urandom")
         .and_then(|mut f| f.read_exact(&mut bytes))
         .context("reading /dev/urandom for a token")?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(config::hex(&bytes))
 }
 
 fn make_folder(path: &Path, mode: u32) -> Result<()> {
@@ -200,12 +204,18 @@ mod tests {
     #[test]
     fn every_form_of_the_inventory_is_good() {
         let gateway = Ipv4Addr::new(10, 0, 0, 1);
-        for (gateway, devices) in [(None, 1), (Some((gateway, false)), 1), (Some((gateway, true)), 2)] {
+        for (gateway, devices) in
+            [(None, 1), (Some((gateway, false)), 1), (Some((gateway, true)), 2)]
+        {
             let folder = tempfile::tempdir().unwrap();
-            fs::write(folder.path().join("kentongan.toml"), inventory_text("noc", gateway)).unwrap();
+            fs::write(folder.path().join("kentongan.toml"), inventory_text("noc", gateway))
+                .unwrap();
             let path = folder.path().join("kentongan.toml");
             let c = config::load_with(&path, Vec::new()).unwrap_or_else(|r| panic!("{r}"));
-            assert_eq!((c.inventory.devices.len(), c.inventory.links.len()), (devices, devices - 1));
+            assert_eq!(
+                (c.inventory.devices.len(), c.inventory.links.len()),
+                (devices, devices - 1)
+            );
         }
     }
 
@@ -220,7 +230,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         make_folder(&folder.path().join("inventory"), 0o755).unwrap();
         make_folder(&folder.path().join("secrets"), 0o700).unwrap();
-        write(&folder.path().join("inventory/local.toml"), &inventory_text("noc", None), 0o644).unwrap();
+        write(&folder.path().join("inventory/local.toml"), &inventory_text("noc", None), 0o644)
+            .unwrap();
         for secret in ["events-token", "http-token", "zabbix-token", "rt-token", "community"] {
             write(&folder.path().join("secrets").join(secret), secret, 0o600).unwrap();
         }

@@ -91,7 +91,9 @@ impl Source {
         match self {
             Source::Folder(dir) => Ok(dir),
             Source::Cluster(_) => {
-                eprintln!("kentongan: the journal is in a cluster; copy it into a folder with `kentongan journal copy --to DIR`");
+                eprintln!(
+                    "kentongan: the journal is in a cluster; copy it into a folder with `kentongan journal copy --to DIR`"
+                );
                 Err(ExitCode::from(WRONG))
             }
         }
@@ -126,7 +128,7 @@ async fn verify(source: &Source, as_json: bool) -> Result<ExitCode> {
         }
     }
     .context("verifying the journal")?;
-    let hash: String = found.hash.iter().map(|b| format!("{b:02x}")).collect();
+    let hash: String = config::hex(&found.hash);
     if as_json {
         print_json(&json!({
             "good": found.touched.is_none(),
@@ -146,7 +148,9 @@ async fn verify(source: &Source, as_json: bool) -> Result<ExitCode> {
 /// What was found, in a sentence.
 pub fn told(found: &Verified) -> String {
     match &found.touched {
-        Some(touched) => format!("TOUCHED at {touched}; {} records before it are good", found.records),
+        Some(touched) => {
+            format!("TOUCHED at {touched}; {} records before it are good", found.records)
+        }
         None => format!(
             "good: {} records (up to {}), {} events",
             found.records, found.last_record, found.events
@@ -190,7 +194,8 @@ async fn export_decisions(
     let mut lines = 0;
     let mut done_through = 0;
     loop {
-        let records = journal.read_records(next, RECORDS_AT_ONCE).await.context("reading records")?;
+        let records =
+            journal.read_records(next, RECORDS_AT_ONCE).await.context("reading records")?;
         let Some(last) = records.last().map(|r| r.number) else { return Ok(lines) };
         for record in records.iter().filter(|r| r.kind == RecordKind::Decisions) {
             if record.through >= from && done_through < to {

@@ -48,7 +48,9 @@ pub async fn run(args: &MaintenanceArgs, call: &Call) -> anyhow::Result<ExitCode
                 print_json(&taken)?;
             } else {
                 let id = text(&taken, "id");
-                print(&format!("{id} is added; end it early with `kentongan maintenance end {id}`\n"))?;
+                print(&format!(
+                    "{id} is added; end it early with `kentongan maintenance end {id}`\n"
+                ))?;
             }
         }
         MaintenanceCommand::End { id, by } => {
@@ -131,7 +133,8 @@ mod tests {
             ] }),
             &page,
         );
-        let states: Vec<&str> = text.lines().map(|l| l.split_whitespace().nth(1).unwrap()).collect();
+        let states: Vec<&str> =
+            text.lines().map(|l| l.split_whitespace().nth(1).unwrap()).collect();
         assert_eq!(states, ["STATE", "active", "over", "planned"]);
     }
 }

@@ -184,7 +184,10 @@ mod tests {
     fn columns_line_up() {
         let page = Page::new(false, &TimeZone::UTC);
         let plain = |t: &str| (t.to_owned(), Look::Plain);
-        let rows = [vec![plain("P1"), plain("é"), plain("x")], vec![plain("PRIO"), plain("id"), plain("y")]];
+        let rows = [
+            vec![plain("P1"), plain("é"), plain("x")],
+            vec![plain("PRIO"), plain("id"), plain("y")],
+        ];
         assert_eq!(page.table(&rows), "P1    é   x\nPRIO  id  y\n");
     }
 
@@ -194,7 +197,10 @@ mod tests {
         for (s, want) in cases {
             assert_eq!(short(Duration::from_secs(s)), want);
         }
-        assert_eq!((bytes(0), bytes(1536), bytes(5 << 30)), ("0 B".into(), "1.5 KiB".into(), "5.0 GiB".into()));
+        assert_eq!(
+            (bytes(0), bytes(1536), bytes(5 << 30)),
+            ("0 B".into(), "1.5 KiB".into(), "5.0 GiB".into())
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use probe::once::{Answer, AskOptions, Asked, ask_icmp, ask_snmp};
 use probe::{Check, SnmpAccess};
 use secrecy::SecretString;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -101,17 +102,18 @@ fn resolve(
         Some(address)
     };
     let mut address = address;
-    let addresses = all
-        .into_iter()
-        .map(|target| address(target.clone()).unwrap_or(target))
-        .collect();
+    let addresses =
+        all.into_iter().map(|target| address(target.clone()).unwrap_or(target)).collect();
     Ok((addresses, names))
 }
 
 fn in_file(file: &Path) -> Result<Vec<String>> {
     let mut text = String::new();
     if file.as_os_str() == "-" {
-        std::io::stdin().take(FILE_BYTES_MAX).read_to_string(&mut text).context("reading targets")?;
+        std::io::stdin()
+            .take(FILE_BYTES_MAX)
+            .read_to_string(&mut text)
+            .context("reading targets")?;
     } else {
         std::fs::File::open(file)
             .and_then(|f| f.take(FILE_BYTES_MAX).read_to_string(&mut text))
@@ -156,12 +158,13 @@ fn answered(asked: &Asked, page: &Page) -> String {
     let rows: Vec<_> = asked.answers.iter().map(row).collect();
     let mut out = page.table(&rows);
     let good = asked.answers.iter().filter(|a| a.outcome == "reply").count();
-    out.push_str(&format!(
-        "{good} of {} answered; {} packets, {:.3} s of processor time, {:.2} s\n",
+    let _ = writeln!(
+        out,
+        "{good} of {} answered; {} packets, {:.3} s of processor time, {:.2} s",
         asked.answers.len(),
         asked.cost.packets,
         asked.cost.cpu_s,
         asked.cost.wall_s
-    ));
+    );
     out
 }

@@ -5,6 +5,7 @@ use super::page::{Cell, Look, Page, bytes, list, now, number, of_priority, short
 use super::{Call, FAILED, print, print_json};
 use crate::cli::JsonArgs;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 use views::IncidentFilter;
@@ -97,11 +98,11 @@ fn core(core: &Value) -> (Look, String) {
 fn journal(journal: &Value, page: &Page) -> (Look, String) {
     let mut detail = format!("{}, {}", text(journal, "kind"), bytes(number(journal, "bytes")));
     if let Some(oldest) = journal["oldest"].as_str() {
-        detail.push_str(&format!(", since {}", page.time(oldest)));
+        let _ = write!(detail, ", since {}", page.time(oldest));
     }
     let spool = number(journal, "spool_events");
     if spool > 0 {
-        detail.push_str(&format!(", {spool} events wait for the broker"));
+        let _ = write!(detail, ", {spool} events wait for the broker");
     }
     let error = text(journal, "last_error");
     if journal["writable"] == json!(false) {
@@ -143,7 +144,7 @@ fn of_desk(desk: &Value, page: &Page) -> (Look, String) {
         Some(true) => Look::Good,
         Some(false) => {
             let error = text(desk, "last_error");
-            detail.push_str(&format!(", does not answer: {error}"));
+            let _ = write!(detail, ", does not answer: {error}");
             Look::Bad
         }
         None => {
@@ -154,12 +155,12 @@ fn of_desk(desk: &Value, page: &Page) -> (Look, String) {
     let waiting = number(desk, "waiting");
     if waiting > 0 {
         let oldest = desk["oldest"].as_str().map(|o| format!(", since {}", page.time_ago(o)));
-        detail.push_str(&format!(", {waiting} wait{}", oldest.unwrap_or_default()));
+        let _ = write!(detail, ", {waiting} wait{}", oldest.unwrap_or_default());
         look = if look == Look::Bad { Look::Bad } else { Look::Poor };
     }
     let doubtful = number(desk, "doubtful");
     if doubtful > 0 {
-        detail.push_str(&format!(", {doubtful} doubtful"));
+        let _ = write!(detail, ", {doubtful} doubtful");
         look = if look == Look::Bad { Look::Bad } else { Look::Poor };
     }
     (look, detail)
@@ -183,10 +184,11 @@ fn heartbeat(heartbeat: &Value, page: &Page) -> (Look, String) {
 fn without_daemon(kept: &Value, page: &Page, address: &str) -> String {
     let open: Vec<&Value> = list(kept, "open").collect();
     let mut out = page.paint("the daemon does not run", Look::Bad);
-    out.push_str(&format!(
-        ": nothing listens at {address}\nincidents open when it stopped: {}\n",
+    let _ = writeln!(
+        out,
+        ": nothing listens at {address}\nincidents open when it stopped: {}",
         open.len()
-    ));
+    );
     let rows: Vec<Vec<Cell>> = open
         .iter()
         .map(|i| {

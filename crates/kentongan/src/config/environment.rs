@@ -71,10 +71,9 @@ fn set(
                 )),
             }
         }
-        _ => Err((
-            format!("{first:?} names a key inside of something that has none"),
-            String::new(),
-        )),
+        _ => {
+            Err((format!("{first:?} names a key inside of something that has none"), String::new()))
+        }
     }
 }
 

@@ -40,11 +40,7 @@ macro_rules! stands {
 
 impl Collected {
     /// Adds the inventory of one file.
-    pub fn add(
-        &mut self,
-        file: &raw::InventoryFile,
-        findings: &mut Vec<Finding>,
-    ) {
+    pub fn add(&mut self, file: &raw::InventoryFile, findings: &mut Vec<Finding>) {
         for (raw, place) in items(&file.site) {
             let Some(id) = id(&raw.id, place, "[[site]]", "semarang", findings) else { continue };
             self.sites.push(stands!(place, raw, id));

@@ -28,6 +28,7 @@ use model::{Inventory, Settings};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -392,7 +393,7 @@ impl Written {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text.as_bytes());
         }
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        hex(&hash.finalize())
     }
 }
 
@@ -400,6 +401,15 @@ impl Written {
 fn has_inventory(tree: &tree::Node) -> bool {
     let keys = ["site", "device", "link", "service"];
     tree.as_table().is_some_and(|t| keys.iter().any(|k| t.contains_key(*k)))
+}
+
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
 }
 
 /// What the operating system says, without its number.

@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level as Mark, Origin, Renderer, 
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fmt::Write as _;
 
 /// Problems beyond this many are counted, not told: nobody reads more, and a wrong file (a core
 /// dump, say) has millions of them.
@@ -179,7 +180,7 @@ impl Report {
             text.push_str(&of(warnings, "warning"));
         }
         if self.untold > 0 {
-            text.push_str(&format!("; {} more are not shown", self.untold));
+            let _ = write!(text, "; {} more are not shown", self.untold);
         }
         text
     }

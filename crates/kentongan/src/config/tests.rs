@@ -1,6 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A folder with these files, and what loading its `kentongan.toml` gives.
@@ -262,24 +263,63 @@ fn one_wrong_thing_gives_one_problem() {
         ("[http\n", "1:6 : unclosed table, expected `]`"),
         ("a.b = 1", "1:1 a: there is no key called \"a\" here"),
         ("[http]\n[http]", "2:2 : duplicate key"),
-        ("[check.icmp]\ninterval = \"10ms\"", "2:12 check.icmp.interval: nothing can be asked this often"),
-        ("[check.icmp]\nstale_after = 0.5", "2:15 check.icmp.stale_after: evidence cannot be stale after 0.5 intervals"),
-        ("[check.icmp]\nloss_clear_pct = 30", "2:18 check.icmp.loss_clear_pct: loss would be raised at 20 % and cleared below 30 %"),
+        (
+            "[check.icmp]\ninterval = \"10ms\"",
+            "2:12 check.icmp.interval: nothing can be asked this often",
+        ),
+        (
+            "[check.icmp]\nstale_after = 0.5",
+            "2:15 check.icmp.stale_after: evidence cannot be stale after 0.5 intervals",
+        ),
+        (
+            "[check.icmp]\nloss_clear_pct = 30",
+            "2:18 check.icmp.loss_clear_pct: loss would be raised at 20 % and cleared below 30 %",
+        ),
         ("[probe]\npps = 0", "2:7 probe.pps: no packet could ever be sent"),
-        ("[probe]\nsnmp_port = 70000", "2:13 probe.snmp_port: this must be a whole number from 0 to 65535, not the number 70000"),
-        ("[journal]\nretention = \"1m\"", "2:13 journal.retention: events must be kept for an hour at least"),
+        (
+            "[probe]\nsnmp_port = 70000",
+            "2:13 probe.snmp_port: this must be a whole number from 0 to 65535, not the number 70000",
+        ),
+        (
+            "[journal]\nretention = \"1m\"",
+            "2:13 journal.retention: events must be kept for an hour at least",
+        ),
         ("inventory = \"x.toml\"", "1:13 inventory: this must be a list, not the text \"x.toml\""),
         ("inventory = [\"**/x\"]", "1:14 inventory[0]: ** is not understood"),
-        ("[[device]]\nid = \"a\"", "2:6 device[0].id: device \"a\" has no address, so nothing can be asked of it"),
-        ("[[device]]\nid = \"a\"\naddress = 5", "3:11 device[0].address: this must be a text in quotes, not the number 5"),
-        ("[[device]]\nid = \"a\"\naddress = \"::1\"\nchecks = [\"imcp\"]", "4:10 device[0].checks: no probe can ask the check \"imcp\" of device \"a\""),
-        ("[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { all = [\"a\"], any = [] }", "4:9 device[0].needs: a condition is exactly one of all, any, or at_least with of"),
+        (
+            "[[device]]\nid = \"a\"",
+            "2:6 device[0].id: device \"a\" has no address, so nothing can be asked of it",
+        ),
+        (
+            "[[device]]\nid = \"a\"\naddress = 5",
+            "3:11 device[0].address: this must be a text in quotes, not the number 5",
+        ),
+        (
+            "[[device]]\nid = \"a\"\naddress = \"::1\"\nchecks = [\"imcp\"]",
+            "4:10 device[0].checks: no probe can ask the check \"imcp\" of device \"a\"",
+        ),
+        (
+            "[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { all = [\"a\"], any = [] }",
+            "4:9 device[0].needs: a condition is exactly one of all, any, or at_least with of",
+        ),
         ("[[link]]\nbetween = [\"a\"]", "2:11 link[0].between: this must be a list of 2, not of 1"),
-        ("[[desk]]\nname = \"d\"\nkind = \"rtx\"", "3:8 desk[0].kind: \"rtx\" is not possible here"),
+        (
+            "[[desk]]\nname = \"d\"\nkind = \"rtx\"",
+            "3:8 desk[0].kind: \"rtx\" is not possible here",
+        ),
         ("[[desk]]\nkind = \"builtin\"", "1:1 desk[0]: the key name is missing"),
-        ("[[source]]\nname = \"a b\"\nkind = \"events\"\ntoken = \"t\"", "2:8 source[0].name: \"a b\" cannot be a name"),
-        ("[[maintenance]]\nscope = []\nstart = \"now\"\nend = 2026-01-01", "3:9 maintenance[0].start: \"now\" is no time"),
-        ("[http]\nbody_limit = 99999999999999999999", "2:14 : 99999999999999999999 is too large a number"),
+        (
+            "[[source]]\nname = \"a b\"\nkind = \"events\"\ntoken = \"t\"",
+            "2:8 source[0].name: \"a b\" cannot be a name",
+        ),
+        (
+            "[[maintenance]]\nscope = []\nstart = \"now\"\nend = 2026-01-01",
+            "3:9 maintenance[0].start: \"now\" is no time",
+        ),
+        (
+            "[http]\nbody_limit = 99999999999999999999",
+            "2:14 : 99999999999999999999 is too large a number",
+        ),
     ];
     let mut wrong = Vec::new();
     for (text, want) in cases {
@@ -356,11 +396,64 @@ fn the_schema_agrees_with_the_reader() {
 /// Text that looks like a configuration: its words in any order, and some noise.
 fn anything() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "[", "]", "[[", "]]", "{", "}", "=", "\n", "\"", "'", ",", ".", "\"\"\"", " ", "#", "é", "\\",
-        "http", "listen", "token", "check", "icmp", "interval", "device", "id", "address", "needs",
-        "all", "any", "at_least", "of", "link", "between", "probe", "inventory", "desk", "kind", "rt",
-        "name", "5", "1.5", "-1", "nan", "true", "2026-11-24", "\"20s\"", "\"a\"", "maintenance", "scope",
-        "start", "end", "priority", "masif", "\"P1\"", "url", "headers", "create", "body",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        "=",
+        "\n",
+        "\"",
+        "'",
+        ",",
+        ".",
+        "\"\"\"",
+        " ",
+        "#",
+        "é",
+        "\\",
+        "http",
+        "listen",
+        "token",
+        "check",
+        "icmp",
+        "interval",
+        "device",
+        "id",
+        "address",
+        "needs",
+        "all",
+        "any",
+        "at_least",
+        "of",
+        "link",
+        "between",
+        "probe",
+        "inventory",
+        "desk",
+        "kind",
+        "rt",
+        "name",
+        "5",
+        "1.5",
+        "-1",
+        "nan",
+        "true",
+        "2026-11-24",
+        "\"20s\"",
+        "\"a\"",
+        "maintenance",
+        "scope",
+        "start",
+        "end",
+        "priority",
+        "masif",
+        "\"P1\"",
+        "url",
+        "headers",
+        "create",
+        "body",
     ]);
     prop::collection::vec(prop_oneof![9 => words.prop_map(str::to_owned), 1 => ".{0,4}"], 0..60)
         .prop_map(|w| w.concat())
@@ -369,23 +462,92 @@ fn anything() -> impl Strategy<Value = String> {
 /// Well-formed TOML whose keys are ours and whose values are anything.
 fn well_formed() -> impl Strategy<Value = String> {
     let table = prop::sample::select(vec![
-        "[instance]", "[http]", "[journal]", "[journal.nats]", "[check.icmp]", "[check.x]", "[correlator]",
-        "[priority]", "[locale]", "[[source]]", "[[desk]]", "[[route]]", "[[maintenance]]", "[[season]]",
-        "[[site]]", "[[device]]", "[[link]]", "[[service]]", "[[probe]]",
+        "[instance]",
+        "[http]",
+        "[journal]",
+        "[journal.nats]",
+        "[check.icmp]",
+        "[check.x]",
+        "[correlator]",
+        "[priority]",
+        "[locale]",
+        "[[source]]",
+        "[[desk]]",
+        "[[route]]",
+        "[[maintenance]]",
+        "[[season]]",
+        "[[site]]",
+        "[[device]]",
+        "[[link]]",
+        "[[service]]",
+        "[[probe]]",
     ]);
     let key = prop::sample::select(vec![
-        "id", "name", "kind", "url", "token", "token_file", "interval", "timeout", "down_needs", "down_of",
-        "needs", "between", "scope", "start", "end", "from", "to", "match", "desk", "masif", "thresholds",
-        "listen", "address", "addresses", "checks", "create", "headers", "priorities", "site", "at",
-        "witnesses", "services", "stale_after", "loss_clear_pct", "data_dir", "timezone", "user", "password",
+        "id",
+        "name",
+        "kind",
+        "url",
+        "token",
+        "token_file",
+        "interval",
+        "timeout",
+        "down_needs",
+        "down_of",
+        "needs",
+        "between",
+        "scope",
+        "start",
+        "end",
+        "from",
+        "to",
+        "match",
+        "desk",
+        "masif",
+        "thresholds",
+        "listen",
+        "address",
+        "addresses",
+        "checks",
+        "create",
+        "headers",
+        "priorities",
+        "site",
+        "at",
+        "witnesses",
+        "services",
+        "stale_after",
+        "loss_clear_pct",
+        "data_dir",
+        "timezone",
+        "user",
+        "password",
     ]);
     let leaf = prop::sample::select(vec![
-        "1", "-1", "0", "1.5", "nan", "inf", "true", "\"\"", "\"a\"", "\"20s\"", "\"P1\"", "\"rt\"", "\"::1\"",
-        "2026-11-24", "2026-11-24T00:00:00Z", "[]", "{}", "[\"a\", \"b\"]", "[\"P1\", 1, \"P2\"]",
+        "1",
+        "-1",
+        "0",
+        "1.5",
+        "nan",
+        "inf",
+        "true",
+        "\"\"",
+        "\"a\"",
+        "\"20s\"",
+        "\"P1\"",
+        "\"rt\"",
+        "\"::1\"",
+        "2026-11-24",
+        "2026-11-24T00:00:00Z",
+        "[]",
+        "{}",
+        "[\"a\", \"b\"]",
+        "[\"P1\", 1, \"P2\"]",
     ])
     .prop_map(str::to_owned);
     let value = leaf.prop_recursive(4, 16, 4, |inner| {
-        let key = prop::sample::select(vec!["all", "any", "of", "at_least", "value", "url", "P1", "site"]);
+        let key = prop::sample::select(vec![
+            "all", "any", "of", "at_least", "value", "url", "P1", "site",
+        ]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[{}]", v.join(", "))),
             prop::collection::btree_map(key, inner, 0..3).prop_map(|m| {
@@ -401,7 +563,7 @@ fn well_formed() -> impl Strategy<Value = String> {
             text.push_str(table);
             text.push('\n');
             for (k, v) in body {
-                text.push_str(&format!("{k} = {v}\n"));
+                let _ = writeln!(text, "{k} = {v}");
             }
         }
         text

@@ -4,6 +4,7 @@
 use super::origin::Place;
 use super::report::Finding;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -112,7 +113,7 @@ impl Node {
                 Value::List(list) => {
                     for (i, item) in list.iter().enumerate() {
                         if item.covers(place) {
-                            path.push_str(&format!("[{i}]"));
+                            let _ = write!(path, "[{i}]");
                             if item.place == place {
                                 return path;
                             }
@@ -132,7 +133,11 @@ impl Node {
 pub(super) fn push_key(out: &mut String, key: &str) {
     let bare = !key.is_empty()
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    if bare { out.push_str(key) } else { out.push_str(&format!("{key:?}")) }
+    if bare {
+        out.push_str(key);
+    } else {
+        let _ = write!(out, "{key:?}");
+    }
 }
 
 /// Reads a TOML text; every error of its syntax becomes a finding, and what could be read is given

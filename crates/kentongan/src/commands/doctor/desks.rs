@@ -27,12 +27,16 @@ pub async fn reachable(config: &DeskConfig, c: &Configuration) -> Finding {
     let dry = if config.dry_run { " (dry run: nothing is sent)" } else { "" };
     match desk.find(NOBODYS_KEY).await {
         Outcome::Done(_) => Finding::good(name, format!("answers{dry}")),
-        Outcome::Rejected { reason, .. } => {
-            Finding::bad(name, format!("refuses: {reason}"), "look at url, token and the rights of its user")
-        }
-        Outcome::Unknown { reason } => {
-            Finding::bad(name, format!("does not answer: {reason}"), "look at url, and at the network between")
-        }
+        Outcome::Rejected { reason, .. } => Finding::bad(
+            name,
+            format!("refuses: {reason}"),
+            "look at url, token and the rights of its user",
+        ),
+        Outcome::Unknown { reason } => Finding::bad(
+            name,
+            format!("does not answer: {reason}"),
+            "look at url, and at the network between",
+        ),
     }
 }
 

@@ -12,10 +12,10 @@ mod references;
 pub(crate) use self::core::instant;
 
 use super::origin::Place;
+use super::raw;
 use super::read::Key;
 use super::report::{Finding, Report};
 use super::units::{OneOrMany, Span};
-use super::raw;
 use super::{Configuration, Http, Locale, Written};
 use model::settings::Settings;
 use std::path::{Path, PathBuf};
