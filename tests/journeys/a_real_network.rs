@@ -9,6 +9,8 @@ use journeys::daemon::API_TOKEN;
 use journeys::nats::Nats;
 use journeys::network;
 use journeys::room::Need;
+use journeys::wait;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_fibre_on_the_embedded_journal() {
@@ -58,12 +60,17 @@ async fn cut_splice_and_cut_again(mut setting: Setting) {
         "one cause, one ticket, however often it came back"
     );
 
-    let history = setting.rt.history(ticket.id).expect("history");
-    let resolved = history.iter().filter(|line| {
-        line.field.as_deref() == Some("Status") && line.new.as_deref() == Some("resolved")
-    });
-    assert_eq!(resolved.count(), 2, "resolved twice, no more: {history:#?}");
-    assert_eq!(history.iter().filter(|line| line.what == "Create").count(), 1);
+    // RT writes a ticket's history a moment after its row.
+    wait::within(Duration::from_secs(3), "the history of the ticket", async || {
+        let history = setting.rt.history(ticket.id)?;
+        let times = |what: &str, new: Option<&str>| {
+            history.iter().filter(|line| line.what == what && line.new.as_deref() == new).count()
+        };
+        let seen = (times("Create", None), times("Status", Some("resolved")));
+        anyhow::ensure!(seen == (1, 2), "created and resolved {seen:?} times: {history:#?}");
+        Ok::<_, anyhow::Error>(())
+    })
+    .await;
 
     expect_no_secret(&setting.daemon, &[setting.rt.token(), network::COMMUNITY, API_TOKEN]).await;
     setting.daemon.stop().await;

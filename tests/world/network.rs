@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tempfile::TempDir;
 
 /// The sites, in order; the first one's switch is vital.
@@ -35,6 +36,9 @@ pub const NOC: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 19, 255, 2));
 
 const STEM: &str = "kentongan";
 
+/// How many this process has built: the kernel takes a moment to forget the names of one that is gone.
+static BUILT: AtomicU32 = AtomicU32::new(0);
+
 /// The network. Everything of it goes when this is dropped.
 #[derive(Debug)]
 pub struct Network {
@@ -48,7 +52,7 @@ impl Network {
     pub fn build() -> Result<Network> {
         remove_stale();
         let mut net = Network {
-            prefix: format!("{STEM}-{}-", std::process::id()),
+            prefix: format!("{STEM}-{}-{}-", std::process::id(), BUILT.fetch_add(1, Relaxed)),
             agents: Vec::new(),
             files: tempfile::tempdir()?,
         };
@@ -116,7 +120,7 @@ impl Network {
             write!(
                 text,
                 "\n[[site]]\nid = \"{site}\"\nname = \"Kota {site}\"\nusers = {users}\n\n\
-                 [[device]]\nid = \"{site}/sw1\"\naddress = \"198.18.{k}.1\"\nclass = \"switch\"\ncriticality = \"{criticality}\"\nchecks = [\"icmp\", \"snmp:if-status\", \"snmp:uptime\"]\n\n\
+                 [[device]]\nid = \"{site}/sw1\"\naddress = \"198.18.{k}.1\"\nclass = \"switch\"\ncriticality = \"{criticality}\"\nchecks = [\"icmp\", \"snmp:uptime\"]\n\n\
                  [[link]]\nbetween = [\"noc/core/to-{site}\", \"{site}/sw1/uplink\"]\nkind = \"fibre\"\n",
                 users = 400 * k,
             )
@@ -133,6 +137,12 @@ impl Network {
         text
     }
 
+    /// The name of the machine's end of its wire to the NOC; at most 15 characters, as all of them.
+    fn wire(&self) -> String {
+        let name = self.prefix.trim_start_matches(STEM).trim_matches('-').replace('-', "x");
+        format!("kj{name}")
+    }
+
     fn lay(&self) -> Result<()> {
         let (noc, core, fibre) =
             (self.namespace("noc"), self.namespace("core"), self.namespace("fibre"));
@@ -140,7 +150,7 @@ impl Network {
             node(ns)?;
         }
         // The wire between the machine and the NOC.
-        let wire = format!("kjw{}", std::process::id());
+        let wire = self.wire();
         ip(&format!("link add name {wire} type veth peer name machine netns {noc}"))?;
         ip(&format!("addr add {MACHINE}/30 dev {wire}"))?;
         ip(&format!("link set {wire} up"))?;
@@ -258,6 +268,7 @@ impl Drop for Network {
             let _ = agent.kill();
             let _ = agent.wait();
         }
+        let _ = ip(&format!("link del {}", self.wire()));
         remove(&self.prefix);
     }
 }

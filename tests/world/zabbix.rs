@@ -56,7 +56,7 @@ impl Zabbix {
 
     /// Makes a switch with one trigger, and points the shipped media type at the daemon.
     pub async fn provision(&self, host: &str, url: &str, token: &str) -> Result<()> {
-        self.clean(host).await?;
+        self.clean().await?;
         let group =
             first(&self.call("hostgroup.create", json!({"name": "Journeys"})).await?["groupids"])?;
         self.call(
@@ -154,17 +154,20 @@ impl Zabbix {
             .await
     }
 
-    async fn clean(&self, host: &str) -> Result<()> {
-        for (noun, id, filter) in [
-            ("action", "actionid", json!({"name": ["Journeys to kentongan"]})),
-            ("host", "hostid", json!({"host": [host]})),
-            ("hostgroup", "groupid", json!({"name": ["Journeys"]})),
-            ("user", "userid", json!({"username": ["kentongan"]})),
-            ("mediatype", "mediatypeid", json!({"name": ["kentongan"]})),
+    /// Removes what an earlier run has left, in an order that Zabbix allows.
+    async fn clean(&self) -> Result<()> {
+        let named = |name: &str| json!({"filter": {"name": [name]}});
+        let groups = self.call("hostgroup.get", named("Journeys")).await?;
+        let of_group: Vec<_> =
+            groups.as_array().into_iter().flatten().map(|g| g["groupid"].clone()).collect();
+        for (noun, id, which) in [
+            ("action", "actionid", named("Journeys to kentongan")),
+            ("host", "hostid", json!({"groupids": of_group})),
+            ("hostgroup", "groupid", named("Journeys")),
+            ("user", "userid", json!({"filter": {"username": ["kentongan"]}})),
+            ("mediatype", "mediatypeid", named("kentongan")),
         ] {
-            let found = self
-                .call(&format!("{noun}.get"), json!({"output": [id], "filter": filter}))
-                .await?;
+            let found = self.call(&format!("{noun}.get"), which).await?;
             self.delete(&format!("{noun}.delete"), &found, id).await?;
         }
         let found = self

@@ -54,6 +54,9 @@ impl Correlator {
             return;
         }
         self.state.checks[ix as usize].last_at = at;
+        if matches!(o.outcome, Outcome::Reply(_)) {
+            self.agent_answered(ix, at);
+        }
         let restarted = self.look_at_uptime(ix, o);
         let (mut verdict, mut reason, mut routine) = match sample {
             Sample::Good => self.good(ix, at),
@@ -131,6 +134,20 @@ impl Correlator {
             },
         };
         self.verdict(at, Some(target), verdict, incident, reason, routine);
+    }
+
+    /// What is said of a port is said by the agent of its device: the silence of that agent, which
+    /// stands under the device's own name, is over.
+    fn agent_answered(&mut self, ix: CheckIx, at: Timestamp) {
+        let c = &self.state.checks[ix as usize];
+        let Thing::Port(d, _) = self.reach.things[c.target as usize] else { return };
+        let of_device = (self.reach.devices[d.0 as usize].target, c.name, c.probe);
+        let Some(agent) = self.reach.check_index.get(&of_device).copied() else { return };
+        let c = &mut self.state.checks[agent as usize];
+        if c.phase != Phase::Ok && c.last_at < at {
+            c.last_at = at;
+            self.good(agent, at);
+        }
     }
 
     /// The alarm that an observation of this check is evidence of.

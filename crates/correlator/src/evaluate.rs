@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// A device is asked for at most this often.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Another monitor may see an outage this much earlier than we do.
+const ABOUT_THE_SAME_TIME: Duration = Duration::from_secs(120);
 
 impl Correlator {
     /// Looks at everything confirmed, and brings the incidents in line with it.
@@ -73,21 +75,22 @@ impl Correlator {
 
     fn look_at_component(&mut self, c: &Component, went: &mut BTreeMap<IncidentIx, IncidentIx>) {
         let now = self.state.now;
-        let mut onset = None;
+        // From when on the evidence of the others counts, and whether it was waited for long enough.
+        let mut from = None;
         let mut forced = false;
         for &m in &c.members {
             for key in self.reach_alarms(m) {
                 let Some(a) = self.state.alarms.get(&key) else { continue };
                 if held(a.state) && a.covered_by.is_none() {
-                    onset = onset.max(Some(a.onset));
+                    from = from.max(Some(a.onset + self.race(key)));
                     forced |= a.hold_until <= now;
                 }
             }
         }
-        if let Some(onset) = onset
+        if let Some(from) = from
             && !forced
         {
-            let wanted = self.reach.wanted(c, onset, self.young());
+            let wanted = self.reach.wanted(c, from, self.young());
             if !wanted.is_empty() {
                 self.wait_for(&wanted);
                 return;
@@ -153,6 +156,59 @@ impl Correlator {
         for key in alarms {
             self.attach(key, incident, went);
         }
+        for key in self.said_of_the_same(group) {
+            self.attach(key, incident, went);
+        }
+    }
+
+    /// What else is failing of these devices because they cannot be reached: their agents, the links
+    /// that end at them, and what others began to say of them at about the same time. What failed
+    /// well before is another matter, and stays where it is.
+    fn said_of_the_same(&self, group: &[u32]) -> Vec<AlarmKey> {
+        let mut keys = Vec::new();
+        for &m in group {
+            for &ix in self.reach.checks_of_device(m) {
+                let key = AlarmKey::Silent(ix);
+                let device = matches!(
+                    self.reach.things[self.state.checks[ix as usize].target as usize],
+                    Thing::Device(_)
+                );
+                if device
+                    && !self.is_reach(key)
+                    && self.state.alarms.get(&key).is_some_and(|a| a.incident.is_some())
+                {
+                    keys.push(key);
+                }
+            }
+            for &(other, l) in self.inventory.graph.neighbours(m) {
+                // A link between two that are unreachable goes with the first of them.
+                if other < m && self.reach.devices[other as usize].down() {
+                    continue;
+                }
+                let down = self.reach.links[l as usize].down.iter().map(|ix| AlarmKey::Silent(*ix));
+                keys.extend(
+                    down.filter(|k| self.state.alarms.get(k).is_some_and(|a| a.incident.is_some())),
+                );
+            }
+        }
+        for (ix, s) in &self.state.signals {
+            let Thing::Device(d) = self.reach.things[s.target as usize] else { continue };
+            let key = AlarmKey::Signal(*ix);
+            let silent_since = self
+                .reach_alarms(d.0)
+                .iter()
+                .filter_map(|k| self.state.alarms.get(k))
+                .map(|a| a.onset)
+                .min();
+            if let (true, Some(a), Some(since)) =
+                (group.contains(&d.0), self.state.alarms.get(&key), silent_since)
+                && a.incident.is_some()
+                && a.onset + ABOUT_THE_SAME_TIME >= since
+            {
+                keys.push(key);
+            }
+        }
+        keys
     }
 
     /// An open incident that is the same failure, seen less well before: the one most of these
@@ -205,7 +261,11 @@ impl Correlator {
         let thing = self.reach.things[target as usize];
         let concerned: Vec<DeviceIx> = match thing {
             Thing::Device(d) | Thing::Port(d, None) => vec![d],
-            Thing::Port(_, Some(l)) => self.inventory[l].ends.to_vec(),
+            Thing::Port(_, Some(l)) => {
+                let mut ends = self.inventory[l].ends.to_vec();
+                ends.sort_unstable();
+                ends
+            }
             Thing::Stranger => Vec::new(),
         };
         let mut wanted = Vec::new();
@@ -218,11 +278,9 @@ impl Correlator {
                     .find_map(|ix| self.state.alarms.get(&AlarmKey::Silent(*ix))?.incident);
                 if let Some(i) = behind {
                     self.attach(key, i, went);
-                    return;
                 }
-                if !forced {
-                    return;
-                }
+                // Otherwise it waits with its device, whose own hold has an end.
+                return;
             } else if !matches!(key, AlarmKey::Level(..))
                 && view.observed
                 && (!view.suspect.is_empty() || view.last_reply <= onset)
@@ -363,6 +421,20 @@ impl Correlator {
             Thing::Port(_, Some(l)) => i.root.contains(&self.inventory[l].id),
             _ => false,
         }
+    }
+
+    /// How long after the first failure of this alarm something nearer may still be about to fail.
+    ///
+    /// What is behind a failure can fall silent up to a minute before what is nearer does. Where the
+    /// probe asks again at the first doubt, whoever is nearer is asked too, and its answer settles it.
+    /// Where samples come at their usual pace (a recording, or a probe that does not listen), only
+    /// an answer from after that minute does: three intervals.
+    fn race(&self, key: AlarmKey) -> Duration {
+        let AlarmKey::Silent(ix) = key else { return Duration::ZERO };
+        let interval = self.rules[usize::from(self.state.checks[ix as usize].name)].interval;
+        let Some(a) = self.state.alarms.get(&key) else { return Duration::ZERO };
+        let asked_again = a.confirmed.since(a.onset) < interval.mul_f64(1.5);
+        if asked_again { Duration::ZERO } else { interval * 3 }
     }
 
     /// Whether the watch is so young that a device may simply not have been asked yet.

@@ -265,6 +265,14 @@ impl Deliveries {
         entry.desired.wanted.then_some(entry.desired.received)
     }
 
+    /// The incidents that are looked after, each once. After a restart, [`forget`](Self::forget)
+    /// those among them that were closed meanwhile: that they were is on no delivery line.
+    pub fn incidents(&self) -> Vec<IncidentId> {
+        let mut all: Vec<IncidentId> = self.entries.keys().map(|(i, _)| i.clone()).collect();
+        all.dedup();
+        all
+    }
+
     /// How many pairs of incident and desk are looked after.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -252,6 +252,7 @@ fn a_closed_incident_is_forgotten_once_its_desk_knows() {
     }
     world.deliveries.forget(&IncidentId::from_text("a"));
     assert_eq!(world.deliveries.len(), 1, "the desk does not know yet");
+    assert_eq!(world.deliveries.incidents(), [IncidentId::from_text("a")]);
     world.drive();
     assert!(world.deliveries.is_empty() && world.deliveries.is_idle());
     assert!(!desk(&mut world, "rt").tickets[0].open);

@@ -122,8 +122,11 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
-        let new =
-            NewRecord { kind: RecordKind::Decisions, through: 7, body: Bytes::from_static(b"{}\n") };
+        let new = NewRecord {
+            kind: RecordKind::Decisions,
+            through: 7,
+            body: Bytes::from_static(b"{}\n"),
+        };
         ChainEnd::EMPTY.follow(new, 1, Timestamp::from_millis(5))
     }
 

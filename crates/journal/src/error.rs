@@ -93,9 +93,9 @@ impl JournalError {
     pub(crate) fn sqlite(doing: &'static str, file: &Path, error: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => {
-                JournalError::Full { what: format!("no space left on the disk of {}", file.display()) }
-            }
+            Some(ErrorCode::DiskFull) => JournalError::Full {
+                what: format!("no space left on the disk of {}", file.display()),
+            },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 JournalError::damaged(file, error.to_string())
             }

@@ -145,7 +145,7 @@ impl fmt::Debug for Record {
             .field("through", &self.through)
             .field("bytes", &self.body.len())
             .field("hash", &crate::chain::hex(&self.hash[..4]))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

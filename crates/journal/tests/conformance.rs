@@ -1,5 +1,6 @@
 //! What both sides of the journal promise, examined on both: the embedded one, and the cluster's
 //! with a real nats-server.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 
@@ -10,7 +11,7 @@ use journal::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Side, World, body, decisions, frame, within};
+use support::{Side, World, body, decisions, frame, noise, within};
 
 /// Each story is a test on the embedded side and one on the cluster's.
 macro_rules! both_sides {
@@ -60,7 +61,8 @@ async fn events_come_back_in_order_with_numbers_from_1(world: World) {
     assert_eq!(j.journal.read_events(1, 10).await.unwrap(), vec![]);
     let mut n = 0;
     for i in 0..30u64 {
-        let accepted = j.append(["probe:noc-1", "intake:zabbix", "core"][i as usize % 3], n, i + 1).await;
+        let accepted =
+            j.append(["probe:noc-1", "intake:zabbix", "core"][i as usize % 3], n, i + 1).await;
         assert_eq!(accepted.count, i as u32 + 1);
         if world.side == Side::Embedded {
             assert_eq!(accepted.first, Some(n + 1));
@@ -434,9 +436,7 @@ async fn when_it_is_full_events_are_refused_and_records_are_not(mut world: World
     let mut taken = 0u64;
     let refused = loop {
         // Text that does not pack well.
-        let noise: String = (0..2000u64)
-            .map(|i| format!("{:016x}", (taken * 2000 + i).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-            .collect();
+        let noise = noise(taken, 2000);
         let line = format!("{{\"n\":{taken},\"t\":\"{noise}\"}}\n");
         match j.journal.append_events(NewFrame::new("core", 1, line)).await {
             Ok(_) => taken += 1,
@@ -454,12 +454,19 @@ async fn when_it_is_full_events_are_refused_and_records_are_not(mut world: World
     if let Some(epoch) = epoch {
         // Decisions can still be written, first beside the reserve, then in its place.
         for n in 0..20 {
-            j.journal.append_records(&epoch, vec![decisions(taken, &format!("d{n}"))]).await.unwrap();
+            j.journal
+                .append_records(&epoch, vec![decisions(taken, &format!("d{n}"))])
+                .await
+                .unwrap();
         }
-        let noise: String = (0..6000u64).map(|i| format!("{:x}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let noise = noise(1, 6000);
         let mut written = 0;
         let end = loop {
-            match j.journal.append_records(&epoch, vec![decisions(taken, &format!("{written}{noise}"))]).await {
+            match j
+                .journal
+                .append_records(&epoch, vec![decisions(taken, &format!("{written}{noise}"))])
+                .await
+            {
                 Ok(_) => written += 1,
                 Err(end) => break end,
             }
@@ -513,7 +520,8 @@ async fn a_copy_has_every_number_and_hash(mut world: World) {
         body: Bytes::from_static(b"state"),
     };
     from.journal.put_snapshot(snapshot.clone()).await.unwrap();
-    let (frames, records) = (from.read_all().await, from.journal.read_records(1, 100).await.unwrap());
+    let (frames, records) =
+        (from.read_all().await, from.journal.read_records(1, 100).await.unwrap());
     assert!(frames[0].first > 1, "the first days are gone");
 
     // To the other side, and from there back to this one.
@@ -580,8 +588,9 @@ async fn an_export_has_seq_and_received_in_front(world: World) {
     j.journal.append_records(&epoch, vec![decisions(5, "a"), decisions(5, "b")]).await.unwrap();
     let mut out = Vec::new();
     let kinds = [RecordKind::Decisions];
-    let exported =
-        export_records(&*j.journal, 1, u64::MAX, &kinds, RecordForm::Lines, &mut out).await.unwrap();
+    let exported = export_records(&*j.journal, 1, u64::MAX, &kinds, RecordForm::Lines, &mut out)
+        .await
+        .unwrap();
     assert_eq!((exported.lines, exported.first, exported.last), (2, 2, 3));
     assert_eq!(
         String::from_utf8(out).unwrap(),

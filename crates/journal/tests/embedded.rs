@@ -1,5 +1,6 @@
 //! What only the embedded side has: files that can be torn, a disk, a lock, a backup, a process
 //! that can be killed.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 
@@ -15,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use support::{Side, World, copy_files, decisions, frame, within};
+use support::{Side, World, copy_files, decisions, frame, noise, within};
 use telemetry::Telemetry;
 
 fn world() -> World {
@@ -84,7 +85,13 @@ async fn a_closed_journal_says_so_and_gives_the_folder_free() {
     let world = world();
     let j = world.open().await;
     let embedded = j.embedded.clone().unwrap();
+    let waiting = tokio::spawn({
+        let embedded = embedded.clone();
+        async move { embedded.wait_events(1).await }
+    });
+    tokio::task::yield_now().await;
     j.close().await;
+    assert_eq!(within(5, "the end", waiting).await.unwrap(), Err(JournalError::Closed));
     assert_eq!(embedded.append_events(frame("core", 0, 1)).await, Err(JournalError::Closed));
     world.open().await.close().await;
 }
@@ -97,7 +104,8 @@ async fn a_damaged_file_is_named_and_left_alone() {
         let bytes = fs::read(p).unwrap();
         fs::write(p, &bytes[..bytes.len() / 2 + 100]).unwrap();
     };
-    let garbage: Damage = |p| fs::write(p, b"this is not a database at all, sorry".repeat(300)).unwrap();
+    let garbage: Damage =
+        |p| fs::write(p, b"this is not a database at all, sorry".repeat(300)).unwrap();
     let holes: Damage = |p| {
         let mut bytes = fs::read(p).unwrap();
         let from = 4096.min(bytes.len());
@@ -309,7 +317,8 @@ async fn what_is_no_whole_backup_is_not_restored() {
         (
             |d| {
                 let text = fs::read_to_string(d.join("backup.json")).unwrap();
-                fs::write(d.join("backup.json"), text.replace("journal.db", "../../etc/x")).unwrap();
+                fs::write(d.join("backup.json"), text.replace("journal.db", "../../etc/x"))
+                    .unwrap();
             },
             "etc/x",
         ),
@@ -345,7 +354,8 @@ async fn child_that_appends_until_it_is_killed() {
                     let done = journal.append_events(NewFrame::new("core", 1, line)).await.unwrap();
                     let first = done.first.unwrap();
                     // One write for a line, so that lines of tasks do not mix.
-                    let _ = std::io::stderr().write_all(format!("event {first} {task} {n}\n").as_bytes());
+                    let _ = std::io::stderr()
+                        .write_all(format!("event {first} {task} {n}\n").as_bytes());
                     if n % 5 == 0 {
                         let new = vec![decisions(first, &format!("{task}-{n}"))];
                         let written = journal.append_records(&epoch, new).await.unwrap();
@@ -416,6 +426,85 @@ async fn what_was_answered_survives_kill_9() {
     assert_eq!(verify_dir(&world.at).unwrap().touched, None);
 }
 
+/// The child of the next test, on a disk of 24 MiB of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn child_on_a_small_disk() {
+    let Some(dir) = std::env::var_os("KENTONGAN_TEST_SMALL_DISK") else { return };
+    let dir = PathBuf::from(dir);
+    let mut world = world();
+    world.at = dir.join("journal");
+    world.reserve_bytes = 4 << 20;
+    let j = world.open().await;
+    let epoch = j.journal.own("me").await.unwrap();
+    for n in 0..100u64 {
+        j.append("core", n, 1).await;
+    }
+    // Somebody else fills the disk to the last byte.
+    let filler = dir.join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[7u8; 4096]).is_ok() {}
+    drop(file);
+    let noise = |n: u64| noise(n, 4000);
+    let line = format!("{{\"t\":\"{}\"}}\n", noise(0));
+    let refused = j.journal.append_events(NewFrame::new("core", 1, line)).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Full { .. }), "{refused}");
+    for n in 0..30 {
+        j.journal.append_records(&epoch, vec![decisions(100, &noise(n))]).await.unwrap();
+    }
+    assert_eq!(support::metric(&j.telemetry, "kentongan_journal_reserve_releases_total"), 1);
+    assert!(!j.journal.health().await.reserve);
+    // At the very end even records find no room, and nothing breaks.
+    let mut file = fs::OpenOptions::new().append(true).open(&filler).unwrap();
+    while file.write_all(&[7u8; 4096]).is_ok() {}
+    drop(file);
+    let mut n = 30;
+    let end = loop {
+        match j.journal.append_records(&epoch, vec![decisions(100, &noise(n))]).await {
+            Ok(_) => n += 1,
+            Err(end) => break end,
+        }
+    };
+    assert!(matches!(end, JournalError::Full { .. }), "{end}");
+    fs::remove_file(&filler).unwrap();
+    j.journal.append_records(&epoch, vec![decisions(100, "room again")]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    j.append("core", 100, 1).await;
+    assert!(j.journal.health().await.reserve, "the reserve is there again");
+    assert_eq!(j.journal.last_event().await.unwrap(), 101);
+    j.close().await;
+    let whole = verify_dir(&world.at).unwrap();
+    assert_eq!((whole.events, whole.records, whole.touched), (101, n + 2, None));
+}
+
+#[test]
+fn a_disk_that_is_really_full_still_takes_decisions() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=24m none \"$1\" || exit 77
+                  exec \"$0\" --exact child_on_a_small_disk --nocapture";
+    let ran = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(dir.path())
+        .env("KENTONGAN_TEST_SMALL_DISK", dir.path())
+        .output();
+    let skipped = match &ran {
+        Ok(out) => {
+            out.status.code() == Some(77)
+                || String::from_utf8_lossy(&out.stderr).contains("unshare")
+        }
+        Err(_) => true,
+    };
+    if skipped {
+        let what = "a small disk cannot be mounted here: the full disk is NOT tested";
+        assert!(std::env::var_os("KENTONGAN_NO_SKIP").is_none_or(|v| v != "1"), "{what}");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+        return;
+    }
+    let out = ran.unwrap();
+    let said = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// Numbers, for a release build: `cargo test --release -p journal --test embedded -- --ignored
 /// --nocapture how_fast`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -433,7 +522,12 @@ async fn how_fast() {
     took.sort();
     println!("one durable append: p50 {:?} p99 {:?}", took[150], took[297]);
     let body = |from: u64| -> String {
-        (0..100).map(|i| one.replace("core-sw1", &format!("sw{}", from * 37 + i)).replace("1.92", &format!("{}.{}", i % 40, from % 997))).collect()
+        (0..100)
+            .map(|i| {
+                one.replace("core-sw1", &format!("sw{}", from * 37 + i))
+                    .replace("1.92", &format!("{}.{}", i % 40, from % 997))
+            })
+            .collect()
     };
     let bodies: Vec<bytes::Bytes> = (0..64).map(|n| body(n).into()).collect();
     let frames = 10_000u64;

@@ -11,13 +11,18 @@ pub const VARIABLE: &str = "KENTONGAN_LOG";
 const DEFAULT: &str = "warn,kentongan=info,correlator=info,delivery=info,journal=info,views=info,\
     probe=info,intake=info,ticket_sink=info,console=info,telemetry=info";
 
-/// Begins to log. A filter that cannot be read is said, and the default is used.
-pub fn begin(color: bool) {
+/// What is logged by a command that ends by itself: its output is what people want to read.
+const QUIET: &str = "warn";
+
+/// Begins to log, for the daemon or for a command. A filter that cannot be read is said, and the
+/// default is used.
+pub fn begin(daemon: bool, color: bool) {
+    let default = if daemon { DEFAULT } else { QUIET };
     let given = std::env::var(VARIABLE).ok().filter(|v| !v.is_empty());
     let (filter, wrong) = match given.as_deref().map(EnvFilter::try_new) {
         Some(Ok(filter)) => (filter, None),
-        Some(Err(e)) => (EnvFilter::new(DEFAULT), Some(e)),
-        None => (EnvFilter::new(DEFAULT), None),
+        Some(Err(e)) => (EnvFilter::new(default), Some(e)),
+        None => (EnvFilter::new(default), None),
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let begun = if std::io::stderr().is_terminal() {

@@ -439,3 +439,69 @@ impl DeskConfig {
         secret.map(ExposeSecret::expose_secret)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RT: &str = r#"
+        name = "rt"
+        kind = "rt"
+        url = "https://rt.example.org"
+        queue = "Network"
+    "#;
+
+    fn config(text: &str) -> DeskConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_secret_comes_from_a_file_and_shows_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("token"), "1-2-rahasia\n").unwrap();
+        let mut good = config(&format!("{RT}token_file = \"token\""));
+        good.resolve_secrets(dir.path()).unwrap();
+        assert_eq!(DeskConfig::exposed(good.token.as_ref()), Some("1-2-rahasia"));
+        assert!(!format!("{good:?}").contains("rahasia"));
+        assert_eq!(good.problems(), []);
+        std::fs::write(dir.path().join("empty"), "\n").unwrap();
+        for (text, key, what) in [
+            ("token_file = \"nowhere\"", "token_file", "cannot read"),
+            ("token_file = \"empty\"", "token_file", "is empty"),
+            ("token_file = \"token\"\ntoken = \"x\"", "token_file", "not both"),
+            ("user = \"u\"\npassword_file = \"nowhere\"", "password_file", "cannot read"),
+        ] {
+            let mut config = config(&format!("{RT}{text}"));
+            let problems = config.resolve_secrets(dir.path()).unwrap_err();
+            assert_eq!(problems[0].key, key);
+            assert!(problems[0].message.contains(what), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn every_problem_of_an_rt_desk_is_named_at_once() {
+        let keys = |text: &str| -> Vec<String> {
+            config(text).problems().into_iter().map(|p| p.key).collect()
+        };
+        assert_eq!(keys(RT), ["token"]);
+        assert_eq!(keys(&format!("{RT}token = \"a\"\nuser = \"u\"\npassword = \"p\"")), ["token"]);
+        assert_eq!(keys(&format!("{RT}user = \"u\"")), ["user"]);
+        assert_eq!(
+            keys(
+                "name = \"a b\"\nkind = \"rt\"\ntoken = \"t\"\nmax_in_flight = 0\nretry_max = \"0s\"\npriorities = { P1 = \"high\" }\n[find]\nurl = \"x\""
+            ),
+            ["name", "retry_max", "max_in_flight", "find", "url", "queue", "priorities.P1"]
+        );
+        let unknown = toml::from_str::<DeskConfig>(&format!("{RT}tocken = \"t\"")).unwrap_err();
+        assert!(unknown.to_string().contains("tocken"), "{unknown}");
+    }
+
+    #[test]
+    fn the_schema_knows_every_key() {
+        let schema = schemars::schema_for!(DeskConfig);
+        let text = serde_json::to_string(&schema).unwrap();
+        for key in ["token_file", "visibility_delay", "resolved_status", "ticket_url", "P1"] {
+            assert!(text.contains(key), "{key}");
+        }
+    }
+}

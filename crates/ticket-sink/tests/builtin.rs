@@ -1,5 +1,7 @@
 //! The built-in desk: the same examination, and its listing.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is the check")]
+
 use delivery::{Deliveries, Destination, Draft, Note, Outcome};
 use model::{IncidentId, Intent, IntentOp, Priority, TicketRef, Timestamp};
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,8 @@
 //! Every way in which a desk can misbehave at the level of bytes, against the driver and the real
 //! mappings: in the end there is one ticket, it shows what it should, and each note stands once.
 
+#![allow(clippy::unwrap_used, reason = "in a test it is the check")]
+
 mod fake;
 
 use async_trait::async_trait;
@@ -43,7 +45,8 @@ impl Memory {
     }
 
     fn reasons(&self) -> String {
-        self.lines.lock().unwrap().iter().map(|l| format!("{}\n", l.reason)).collect()
+        let lines = self.lines.lock().unwrap();
+        lines.iter().map(|l| l.reason.as_str()).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -355,36 +358,41 @@ async fn a_desk_that_drops_the_key_is_said_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_dies_in_a_call_finds_its_ticket_again() {
-    for odd in [false, true] {
-        let fake = Fake::start().await;
-        let text = if odd { odd_config(&fake.url) } else { rt_config(&fake.url) };
-        let config = config(&text);
-        let memory: Arc<Memory> = Arc::default();
-        let all = story("k7f3-1");
-        for (n, intent) in all.iter().enumerate() {
-            // The desk takes its time; the process is gone before the answer.
-            let op = match intent.op {
-                IntentOp::Create => Op::Create,
-                IntentOp::Note => Op::Note,
-                _ => Op::Change,
-            };
-            fake.fail(op, Fault::Slow(Duration::from_millis(120)));
-            let room = Room::reopen(&config, memory.clone(), &all[..n]);
-            room.tell(intent).await;
-            let sent = fake.with(|s| s.count(op));
-            while fake.with(|s| s.count(op)) == sent {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            room.running.abort();
-            let _ = room.running.await;
-            let room = Room::reopen(&config, memory.clone(), &all[..=n]);
-            room.until("settled", intent.revision).await;
-            room.end().await;
-        }
-        let (prefix, done, p1) = if odd { ("[k7f3-1] ", "done", 9) } else { ("", "resolved", 100) };
-        examine(&fake, prefix, done, p1);
-        assert!(memory.steps().contains(&"doubtful create".to_owned()), "{:?}", memory.steps());
+    let both = [false, true].map(|odd| tokio::spawn(dies_in_every_call(odd)));
+    for one in both {
+        one.await.unwrap();
     }
+}
+
+async fn dies_in_every_call(odd: bool) {
+    let fake = Fake::start().await;
+    let text = if odd { odd_config(&fake.url) } else { rt_config(&fake.url) };
+    let config = config(&text);
+    let memory: Arc<Memory> = Arc::default();
+    let all = story("k7f3-1");
+    for (n, intent) in all.iter().enumerate() {
+        // The desk takes its time; the process is gone before the answer.
+        let op = match intent.op {
+            IntentOp::Create => Op::Create,
+            IntentOp::Note => Op::Note,
+            _ => Op::Change,
+        };
+        fake.fail(op, Fault::Slow(Duration::from_millis(120)));
+        let sent = fake.with(|s| s.count(op));
+        let room = Room::reopen(&config, memory.clone(), &all[..n]);
+        room.tell(intent).await;
+        while fake.with(|s| s.count(op)) == sent {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        room.running.abort();
+        let _ = room.running.await;
+        let room = Room::reopen(&config, memory.clone(), &all[..=n]);
+        room.until("settled", intent.revision).await;
+        room.end().await;
+    }
+    let (prefix, done, p1) = if odd { ("[k7f3-1] ", "done", 9) } else { ("", "resolved", 100) };
+    examine(&fake, prefix, done, p1);
+    assert!(memory.steps().contains(&"doubtful create".to_owned()), "{:?}", memory.steps());
 }
 
 /// Acceptance: the way from an intent to the first request is short; nothing sleeps on it.

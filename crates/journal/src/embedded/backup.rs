@@ -60,10 +60,8 @@ pub fn backup(dir: &Path, into: &Path) -> Result<BackedUp, JournalError> {
     }
     let db = ledger::open_to_read(into)?;
     let wrong = |e: rusqlite::Error| JournalError::sqlite("reading", &into.join(ledger::FILE), &e);
-    let mut last_event = ledger::number(&db, ledger::key::LAST_EVENT)
-        .map_err(wrong)?
-        .unwrap_or(0)
-        .cast_unsigned();
+    let mut last_event =
+        ledger::number(&db, ledger::key::LAST_EVENT).map_err(wrong)?.unwrap_or(0).cast_unsigned();
     if let Some(id) = segments::list(into)?.last()
         && let Some(db) = open_readable(&id.path(into))?
     {
@@ -140,24 +138,19 @@ fn make_empty(dir: &Path) -> Result<(), JournalError> {
         fs::read_dir(dir).map_err(|e| JournalError::disk("listing the folder", dir, &e))?;
     match entries.next() {
         None => Ok(()),
-        Some(_) => Err(JournalError::Invalid(format!(
-            "{} is not empty; name a new folder",
-            dir.display()
-        ))),
+        Some(_) => {
+            Err(JournalError::Invalid(format!("{} is not empty; name a new folder", dir.display())))
+        }
     }
 }
 
 /// Copies one database. `None` when there is nothing in it.
-fn copy_database(
-    dir: &Path,
-    into: &Path,
-    name: &str,
-) -> Result<Option<BackupFile>, JournalError> {
+fn copy_database(dir: &Path, into: &Path, name: &str) -> Result<Option<BackupFile>, JournalError> {
     let (source, target) = (dir.join(name), into.join(name));
     let Some(from) = open_readable(&source)? else { return Ok(None) };
     let wrong = |e: rusqlite::Error| JournalError::sqlite("backing up", &source, &e);
-    let mut to = Connection::open(&target)
-        .map_err(|e| JournalError::sqlite("writing", &target, &e))?;
+    let mut to =
+        Connection::open(&target).map_err(|e| JournalError::sqlite("writing", &target, &e))?;
     {
         let copy = Backup::new(&from, &mut to).map_err(wrong)?;
         let mut tries = 0;

@@ -177,11 +177,13 @@ impl Room {
     pub fn for_events(&mut self, bytes: u64) -> Result<Option<ReserveChange>, String> {
         self.look_if_due();
         let mut change = None;
-        if !self.reserve_held() && self.free > self.floor + 2 * self.reserve_bytes {
-            if self.max_bytes.is_none_or(|max| self.used() < max) && self.make_reserve().is_ok() {
-                self.reserve_held = true;
-                change = Some(ReserveChange::Restored);
-            }
+        if !self.reserve_held()
+            && self.free > self.floor + 2 * self.reserve_bytes
+            && self.max_bytes.is_none_or(|max| self.used() < max)
+            && self.make_reserve().is_ok()
+        {
+            self.reserve_held = true;
+            change = Some(ReserveChange::Restored);
         }
         let needed = bytes * WRITE_FACTOR;
         if self.free.saturating_sub(self.appended) < self.floor + needed {
@@ -197,11 +199,7 @@ impl Room {
             && self.used() + needed > max
         {
             self.measured = None;
-            return Err(format!(
-                "{} has reached its most, {} MiB",
-                self.dir.display(),
-                max >> 20
-            ));
+            return Err(format!("{} has reached its most, {} MiB", self.dir.display(), max >> 20));
         }
         self.appended += needed;
         Ok(change)

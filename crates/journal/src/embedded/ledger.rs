@@ -63,7 +63,10 @@ pub fn open(dir: &Path) -> Result<Connection, JournalError> {
 pub fn open_to_read(dir: &Path) -> Result<Connection, JournalError> {
     let path = dir.join(FILE);
     open_readable(&path)?.ok_or_else(|| {
-        JournalError::Invalid(format!("there is no journal in {} ({FILE} is missing)", dir.display()))
+        JournalError::Invalid(format!(
+            "there is no journal in {} ({FILE} is missing)",
+            dir.display()
+        ))
     })
 }
 

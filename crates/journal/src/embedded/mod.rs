@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use disk::Room;
 use ledger::{PackedSnapshot, key};
 use model::Timestamp;
-use reader::Shared;
+use reader::{Shared, Status};
 use segments::{SegmentId, SegmentInfo};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use telemetry::Telemetry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use writer::{Active, PackedPart, Request, Writer};
 
 pub use backup::{BackedUp, backup, restore};
@@ -121,6 +122,7 @@ pub struct EmbeddedJournal {
     writer: Mutex<Option<WriterHandle>>,
     requests: Option<mpsc::WeakSender<Request>>,
     waiting_bytes: Arc<Semaphore>,
+    closed: CancellationToken,
 }
 
 /// The writing thread, and the lock that makes it the only one.
@@ -167,20 +169,18 @@ impl EmbeddedJournal {
         let noted_at = ledger::number(&db, key::LAST_RECEIVED).map_err(wrong)?;
         let newest = segments.last();
         // Whatever was taken away by hand, a number that a record speaks of is not given again.
-        let last =
-            newest.map_or(0, |s| s.last).max(noted.cast_unsigned()).max(end.through);
+        let last = newest.map_or(0, |s| s.last).max(noted.cast_unsigned()).max(end.through);
         let received = newest
             .map_or(Timestamp::MIN, |s| s.received)
             .max(noted_at.map_or(Timestamp::MIN, Timestamp::from_millis))
             .max(end.at);
-        let shared = Arc::new(Shared::new(
-            dir,
-            true,
-            segments,
-            last,
-            end.clone(),
-            options.tail_bytes,
-        ));
+        let shared =
+            Arc::new(Shared::new(dir, true, segments, last, end.clone(), options.tail_bytes));
+        shared.set_status(Status {
+            refusing: None,
+            bytes: room.used(),
+            reserve: room.reserve_held(),
+        });
         let writer = Writer {
             shared: shared.clone(),
             telemetry,
@@ -208,13 +208,15 @@ impl EmbeddedJournal {
             requests: Some(requests.downgrade()),
             writer: Mutex::new(Some(WriterHandle { requests, thread, _lock: lock })),
             waiting_bytes: Arc::new(Semaphore::new(WAITING_BYTES_MAX)),
+            closed: CancellationToken::new(),
         })
     }
 
     /// Opens a journal to read it, whether or not a daemon is writing it.
     pub fn open_read_only(dir: &Path) -> Result<EmbeddedJournal, JournalError> {
         let db = ledger::open_to_read(dir)?;
-        let wrong = |e: rusqlite::Error| JournalError::sqlite("reading", &dir.join(ledger::FILE), &e);
+        let wrong =
+            |e: rusqlite::Error| JournalError::sqlite("reading", &dir.join(ledger::FILE), &e);
         let identity = ledger::text(&db, key::IDENTITY).map_err(wrong)?.unwrap_or_default();
         let end = ledger::chain_end(&db).map_err(wrong)?;
         let shared = Arc::new(Shared::new(dir, false, Vec::new(), 0, end, 0));
@@ -225,11 +227,13 @@ impl EmbeddedJournal {
             writer: Mutex::new(None),
             requests: None,
             waiting_bytes: Arc::new(Semaphore::new(WAITING_BYTES_MAX)),
+            closed: CancellationToken::new(),
         })
     }
 
     /// Finishes what is being written and gives the folder free. Dropping it does the same.
     pub fn close(&self) {
+        self.closed.cancel();
         let handle = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(WriterHandle { requests, thread, _lock }) = handle {
             drop(requests);
@@ -245,11 +249,7 @@ impl EmbeddedJournal {
     }
 
     /// A value that the caller keeps here beside the journal's own.
-    pub(crate) async fn note(
-        &self,
-        key: &'static str,
-        value: String,
-    ) -> Result<(), JournalError> {
+    pub(crate) async fn note(&self, key: &'static str, value: String) -> Result<(), JournalError> {
         self.ask(0, |reply| Request::Note { key, value, reply }).await
     }
 
@@ -293,7 +293,9 @@ impl EmbeddedJournal {
         read: impl FnOnce(&Shared) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let shared = self.shared.clone();
-        tokio::task::spawn_blocking(move || read(&shared)).await.map_err(|_| JournalError::Closed)?
+        tokio::task::spawn_blocking(move || read(&shared))
+            .await
+            .map_err(|_| JournalError::Closed)?
     }
 }
 
@@ -337,13 +339,19 @@ impl Journal for EmbeddedJournal {
     async fn wait_events(&self, number: u64) -> Result<(), JournalError> {
         let mut last = self.shared.last.subscribe();
         if self.shared.live() {
-            return match last.wait_for(|l| *l >= number).await {
-                Ok(_) => Ok(()),
-                Err(_) => Err(JournalError::Closed),
+            return tokio::select! {
+                biased;
+                seen = last.wait_for(|l| *l >= number) => {
+                    seen.map(drop).map_err(|_| JournalError::Closed)
+                }
+                () = self.closed.cancelled() => Err(JournalError::Closed),
             };
         }
         while self.last_event().await? < number {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.closed.cancelled() => return Err(JournalError::Closed),
+            }
         }
         Ok(())
     }
@@ -368,7 +376,7 @@ impl Journal for EmbeddedJournal {
         let first = |segments: &[SegmentInfo]| {
             segments.iter().find(|s| s.last >= s.first).map_or(last + 1, |s| s.first)
         };
-        self.read(|shared| shared.segments()).await.map(|s| first(&s))
+        self.read(Shared::segments).await.map(|s| first(&s))
     }
 
     async fn own(&self, owner: &str) -> Result<Epoch, JournalError> {
@@ -387,10 +395,8 @@ impl Journal for EmbeddedJournal {
     }
 
     async fn read_records(&self, from: u64, max: usize) -> Result<Vec<Record>, JournalError> {
-        self.read(move |shared| {
-            shared.with_ledger(|db, path| ledger::read(db, path, from, max))
-        })
-        .await
+        self.read(move |shared| shared.with_ledger(|db, path| ledger::read(db, path, from, max)))
+            .await
     }
 
     async fn last_record(&self) -> Result<u64, JournalError> {
@@ -398,18 +404,14 @@ impl Journal for EmbeddedJournal {
             return Ok(self.shared.end()?.number);
         }
         self.read(|shared| {
-            shared.with_ledger(|db, _| {
-                ledger::last_record(db).map_err(|e| shared.ledger_wrong(&e))
-            })
+            shared.with_ledger(|db, _| ledger::last_record(db).map_err(|e| shared.ledger_wrong(&e)))
         })
         .await
     }
 
     async fn chain_start(&self) -> Result<(u64, [u8; 32]), JournalError> {
         self.read(|shared| {
-            shared.with_ledger(|db, _| {
-                ledger::chain_start(db).map_err(|e| shared.ledger_wrong(&e))
-            })
+            shared.with_ledger(|db, _| ledger::chain_start(db).map_err(|e| shared.ledger_wrong(&e)))
         })
         .await
     }

@@ -131,7 +131,11 @@ impl Shared {
     }
 
     /// Frames from the files. Blocks.
-    pub fn read_files(&self, from: u64, max_events: usize) -> Result<Vec<EventFrame>, JournalError> {
+    pub fn read_files(
+        &self,
+        from: u64,
+        max_events: usize,
+    ) -> Result<Vec<EventFrame>, JournalError> {
         let mut budget = Budget { events: max_events, bytes: READ_BYTES_MAX };
         let mut out = Vec::new();
         for segment in self.segments()?.iter().filter(|s| s.last >= from) {
@@ -220,8 +224,8 @@ impl Shared {
 }
 
 fn look_at(shared: &Shared, id: &SegmentId) -> Result<Option<SegmentInfo>, JournalError> {
-    let found = shared
-        .with_file(&id.path(&shared.dir), |db| segments::bounds(db, &shared.dir, id))?;
+    let found =
+        shared.with_file(&id.path(&shared.dir), |db| segments::bounds(db, &shared.dir, id))?;
     Ok(found.flatten())
 }
 

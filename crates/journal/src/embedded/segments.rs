@@ -85,10 +85,8 @@ pub fn day_of(at: Timestamp) -> String {
 pub fn list(dir: &Path) -> Result<Vec<SegmentId>, JournalError> {
     let entries =
         std::fs::read_dir(dir).map_err(|e| JournalError::disk("listing the folder", dir, &e))?;
-    let mut found: Vec<SegmentId> = entries
-        .flatten()
-        .filter_map(|e| SegmentId::parse(e.file_name().to_str()?))
-        .collect();
+    let mut found: Vec<SegmentId> =
+        entries.flatten().filter_map(|e| SegmentId::parse(e.file_name().to_str()?)).collect();
     found.sort();
     Ok(found)
 }
@@ -116,8 +114,10 @@ pub fn open_writable(path: &Path, schema: &str) -> Result<Connection, JournalErr
     let mut db = Connection::open_with_flags(path, flags).map_err(|e| wrong(&e))?;
     db.busy_timeout(BUSY).map_err(|e| wrong(&e))?;
     // FULL: the log is synced at every commit. That is what an answer rests on.
-    db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=2000;")
-        .map_err(|e| wrong(&e))?;
+    db.execute_batch(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=2000;",
+    )
+    .map_err(|e| wrong(&e))?;
     if state(&db, path)? == State::Empty {
         let tx = db.transaction().map_err(|e| wrong(&e))?;
         tx.execute_batch(schema)
@@ -236,9 +236,11 @@ pub fn bounds(
 
 /// When the first event of a file was taken.
 pub fn oldest(db: &Connection) -> Option<Timestamp> {
-    db.query_row("SELECT received FROM frame ORDER BY first LIMIT 1", [], |row| row.get::<_, i64>(0))
-        .ok()
-        .map(Timestamp::from_millis)
+    db.query_row("SELECT received FROM frame ORDER BY first LIMIT 1", [], |row| {
+        row.get::<_, i64>(0)
+    })
+    .ok()
+    .map(Timestamp::from_millis)
 }
 
 /// How much one read may take.
@@ -281,7 +283,10 @@ pub fn read(
             .map_err(|e| e.to_string())
             .and_then(|packed| unpack(packed, size).map_err(|e| e.to_string()))
             .map_err(|e| {
-                JournalError::damaged(path, format!("the frame of event {first} cannot be read ({e})"))
+                JournalError::damaged(
+                    path,
+                    format!("the frame of event {first} cannot be read ({e})"),
+                )
             })?;
         let wanted = first + u64::from(count) - first.max(from);
         budget.events = budget.events.saturating_sub(wanted as usize);

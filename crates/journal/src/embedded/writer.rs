@@ -111,7 +111,6 @@ enum LedgerAnswer {
 impl Writer {
     /// Writes until nobody can ask any more.
     pub fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        self.tell_status();
         while let Some(first) = requests.blocking_recv() {
             let mut events = Vec::new();
             let mut ledger = Vec::new();
@@ -278,9 +277,7 @@ impl Writer {
         let today = SegmentId::of(received);
         let id = match &self.active {
             Some(a) if a.id.day == today.day && a.bytes < self.segment_bytes => return Ok(()),
-            Some(a) if a.id.day == today.day => {
-                SegmentId { part: a.id.part + 1, ..today }
-            }
+            Some(a) if a.id.day == today.day => SegmentId { part: a.id.part + 1, ..today },
             _ => today,
         };
         let db = segments::open_segment(&self.shared.dir, &id)?;
@@ -376,7 +373,10 @@ impl Writer {
         for work in work {
             answers.push(match work {
                 LedgerWork::Records { epoch, .. } if *epoch != end.epoch => {
-                    LedgerAnswer::Records(Err(JournalError::Fenced { epoch: *epoch, by: end.epoch }))
+                    LedgerAnswer::Records(Err(JournalError::Fenced {
+                        epoch: *epoch,
+                        by: end.epoch,
+                    }))
                 }
                 LedgerWork::Records { epoch, records, .. } => {
                     let mut written = Vec::with_capacity(records.len());
@@ -538,7 +538,8 @@ impl Writer {
     }
 
     fn import_frames(&mut self, frames: &[EventFrame]) -> Result<(), JournalError> {
-        for day in frames.chunk_by(|a, b| segments::day_of(a.received) == segments::day_of(b.received))
+        for day in
+            frames.chunk_by(|a, b| segments::day_of(a.received) == segments::day_of(b.received))
         {
             let mut next = self.last + 1;
             let mut received = self.received;
@@ -605,8 +606,8 @@ impl Writer {
         }
         for record in records {
             follows(&end, record)?;
-            let packed = pack(&record.body)
-                .map_err(|e| JournalError::disk("packing for", &path, &e))?;
+            let packed =
+                pack(&record.body).map_err(|e| JournalError::disk("packing for", &path, &e))?;
             ledger::insert(&tx, record, &packed).map_err(wrong)?;
             end.advance(record);
         }

@@ -119,19 +119,23 @@ impl Events {
         let mut stopped = begin;
         if begin <= state.last_sequence && events > 0 {
             session
-                .range(&session.events, begin..=state.last_sequence, |message| {
-                    stopped = message.sequence + 1;
-                    let stored = read_frame(message.sequence, &message.headers, &message.payload);
-                    if let Some(StoredFrame { frame, .. }) = stored
-                        && frame.last() >= from
-                    {
-                        let wanted = frame.last() + 1 - frame.first.max(from);
-                        events = events.saturating_sub(wanted as usize);
-                        bytes = bytes.saturating_sub(frame.body.len());
-                        frames.push(frame);
-                    }
-                    events > 0 && bytes > 0
-                })
+                .range(
+                    &session.events,
+                    begin..=state.last_sequence,
+                    |sequence, headers, payload| {
+                        stopped = sequence + 1;
+                        let stored = read_frame(sequence, headers, payload);
+                        if let Some(StoredFrame { frame, .. }) = stored
+                            && frame.last() >= from
+                        {
+                            let wanted = frame.last() + 1 - frame.first.max(from);
+                            events = events.saturating_sub(wanted as usize);
+                            bytes = bytes.saturating_sub(frame.body.len());
+                            frames.push(frame);
+                        }
+                        events > 0 && bytes > 0
+                    },
+                )
                 .await?;
         }
         if let Some(last) = frames.last() {

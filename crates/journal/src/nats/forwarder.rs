@@ -223,17 +223,20 @@ impl Forwarder {
         while at <= end.sequence {
             let Some(message) = session.get(&session.events, at).await? else { break };
             let stored = read_frame(at, &message.headers, &message.payload);
-            match stored.and_then(|s| Some((s.from?, s.frame.count))) {
-                Some((from, count)) if from.spool == self.link.spool_name => {
-                    if from.first == position.next {
-                        position.next += u64::from(count);
-                        self.link.telemetry.journal.events_forwarded(u64::from(count));
-                    }
+            let ours = stored.and_then(|s| {
+                let from = s.from.filter(|f| f.spool == self.link.spool_name)?;
+                Some((from.first, u64::from(s.frame.count)))
+            });
+            match ours {
+                Some((first, count)) => {
+                    let next = first == position.next;
+                    position.next += if next { count } else { 0 };
+                    self.link.telemetry.journal.events_forwarded(if next { count } else { 0 });
                 }
                 // Behind the place where we looked last, the first message that is not ours ends
                 // what we have stored. From the stream's beginning, ours may stand anywhere.
-                _ if position.behind > 0 => break,
-                _ => {}
+                None if position.behind > 0 => break,
+                None => {}
             }
             at += 1;
         }
@@ -258,8 +261,8 @@ impl Forwarder {
         if self.saved == Some(position) {
             return Ok(());
         }
-        let text = serde_json::to_string(&position)
-            .map_err(|e| JournalError::Invalid(e.to_string()))?;
+        let text =
+            serde_json::to_string(&position).map_err(|e| JournalError::Invalid(e.to_string()))?;
         self.link.spool.note(NOTE, text).await?;
         self.saved = Some(position);
         self.saved_at = Instant::now();

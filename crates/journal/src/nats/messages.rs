@@ -109,11 +109,7 @@ pub fn write_frame(
         headers.insert(header::SPOOL_FIRST, from.first.to_string());
         headers.insert("Nats-Msg-Id", format!("{}:{}", from.spool, from.first));
     }
-    Outgoing {
-        subject: subject_of(prefix, &frame.producer),
-        headers,
-        payload: frame.body.clone(),
-    }
+    Outgoing { subject: subject_of(prefix, &frame.producer), headers, payload: frame.body.clone() }
 }
 
 /// The inverse of [`write_frame`]; `None` for what is not a frame of ours.

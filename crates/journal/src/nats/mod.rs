@@ -364,20 +364,19 @@ impl Journal for NatsJournal {
         let session = self.link.session().await?;
         let options = &self.link.options;
         let mut expired =
-            events::expire(&self.events, &session, now - options.retention, &self.link.telemetry).await?;
+            events::expire(&self.events, &session, now - options.retention, &self.link.telemetry)
+                .await?;
         expired.records = records::expire(&session, now - options.record_retention).await?;
         Ok(expired)
     }
 
     async fn identity(&self) -> Result<String, JournalError> {
         let known = lock(&self.link.identity).clone();
-        match known {
-            Some(identity) => Ok(identity),
-            None => {
-                self.link.session().await?;
-                Ok(self.link.identity())
-            }
+        if let Some(identity) = known {
+            return Ok(identity);
         }
+        self.link.session().await?;
+        Ok(self.link.identity())
     }
 
     async fn health(&self) -> Health {

@@ -288,8 +288,8 @@ pub async fn read(session: &Session, from: u64, max: usize) -> Result<Vec<Record
     let mut records = Vec::new();
     if max > 0 && from <= state.last_sequence {
         session
-            .range(&session.records, from..=state.last_sequence, |m| {
-                records.extend(read_record(m.sequence, &m.headers, &m.payload));
+            .range(&session.records, from..=state.last_sequence, |sequence, headers, payload| {
+                records.extend(read_record(sequence, headers, payload));
                 records.len() < max
             })
             .await?;

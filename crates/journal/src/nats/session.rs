@@ -9,11 +9,11 @@ use crate::frame::FRAME_BYTES_MAX;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
-    Compression, Config, DirectGetErrorKind, DiscardPolicy, LastRawMessageErrorKind, State,
-    StorageType, Stream,
+    Compression, Config, DiscardPolicy, LastRawMessageErrorKind, State, StorageType, Stream,
 };
 use async_nats::jetstream::{self, ErrorCode};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, RequestErrorKind};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, RequestErrorKind};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -30,8 +30,13 @@ pub const NATS_VERSION_MIN: (u64, u64, u64) = (2, 12, 1);
 /// Most messages in one atomic batch, by the server.
 pub const BATCH_MAX: usize = 1000;
 
-/// How many single reads are under way at once when a range is read.
-const READS_IN_FLIGHT: usize = 64;
+/// How many messages are asked for at once when a range is read: first, because a reader may stop
+/// soon, and then twice as many each time, up to the most.
+const READ_MESSAGES_FIRST: usize = 16;
+const READ_MESSAGES_MOST: usize = 512;
+
+/// How many bytes of them.
+const READ_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long a dial may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -87,11 +92,14 @@ impl Session {
         let events = setup
             .stream(&format!("{upper}-EVENTS"), event_subjects(&options.prefix), metadata)
             .await?;
-        let identity = events.cached_info().config.metadata.get(IDENTITY).cloned().ok_or_else(|| {
-            JournalError::Unsuitable {
-                what: format!("the stream {upper}-EVENTS is there and was not made by kentongan"),
-            }
-        })?;
+        let identity =
+            events.cached_info().config.metadata.get(IDENTITY).cloned().ok_or_else(|| {
+                JournalError::Unsuitable {
+                    what: format!(
+                        "the stream {upper}-EVENTS is there and was not made by kentongan"
+                    ),
+                }
+            })?;
         if let Some(known) = known
             && known != identity
         {
@@ -157,8 +165,8 @@ impl Session {
                 .headers(headers)
                 .payload(payload)
                 .timeout(Some(self.timeout));
-            let answer = self.client.send_request(subject, request).await.map_err(|e| {
-                match e.kind() {
+            let answer =
+                self.client.send_request(subject, request).await.map_err(|e| match e.kind() {
                     RequestErrorKind::MaxPayloadExceeded | RequestErrorKind::InvalidSubject => {
                         JournalError::Invalid(format!("{}: {e}", doing()))
                     }
@@ -167,8 +175,7 @@ impl Session {
                         what: format!("no answer within {:?}", self.timeout),
                     },
                     _ => away(doing(), &e),
-                }
-            })?;
+                })?;
             return read_answer(&answer.payload, &doing());
         }
         Err(JournalError::Invalid("nothing to publish".into()))
@@ -215,32 +222,79 @@ impl Session {
     }
 
     /// Messages in bulk, from any replica; in order, without those that are not there. `more` is
-    /// asked after each whether to go on.
+    /// given each one's sequence, headers and payload, and says whether to go on.
     pub async fn range(
         &self,
         stream: &Stream,
         sequences: std::ops::RangeInclusive<u64>,
-        mut more: impl FnMut(StreamMessage) -> bool + Send,
+        mut more: impl FnMut(u64, &HeaderMap, &Bytes) -> bool + Send,
     ) -> Result<(), JournalError> {
-        let reads = futures_util::stream::iter(sequences).map(|sequence| async move {
-            match stream.direct_get(sequence).await {
-                Ok(message) => Ok(Some(message)),
-                // A replica may be behind; the leader knows.
-                Err(e) if e.kind() == DirectGetErrorKind::NotFound => {
-                    self.get(stream, sequence).await
+        let (mut next, last) = sequences.into_inner();
+        let mut batch = READ_MESSAGES_FIRST;
+        while next <= last {
+            let before = next;
+            let mut inbox = self.ask_for_many(stream, next, batch).await?;
+            batch = (batch * 2).min(READ_MESSAGES_MOST);
+            loop {
+                let message = tokio::time::timeout(self.timeout, inbox.next()).await;
+                let Ok(Some(message)) = message else {
+                    return Err(away(format!("reading {next} of {}", name(stream)), &"no answer"));
+                };
+                // 204 ends a batch; 404 says that there is nothing from here on.
+                match message.status.map(|s| s.as_u16()) {
+                    None | Some(200) => {}
+                    Some(204 | 404) => break,
+                    Some(code) => {
+                        let what = message.description.as_deref().unwrap_or("no reason given");
+                        let doing = format!("reading {next} of {}", name(stream));
+                        return Err(away(doing, &format!("{what} ({code})")));
+                    }
                 }
-                Err(e) => Err(away(format!("reading {sequence} of {}", name(stream)), &e)),
+                let headers = message.headers.unwrap_or_default();
+                let sequence: u64 = headers
+                    .get("Nats-Sequence")
+                    .and_then(|v| v.as_str().parse().ok())
+                    .ok_or_else(|| away(format!("reading {}", name(stream)), &"no sequence"))?;
+                if sequence < next {
+                    continue;
+                }
+                if sequence > last || !more(sequence, &headers, &message.payload) {
+                    return Ok(());
+                }
+                next = sequence + 1;
             }
-        });
-        let mut reads = std::pin::pin!(reads.buffered(READS_IN_FLIGHT));
-        while let Some(read) = reads.next().await {
-            if let Some(message) = read?
-                && !more(message)
-            {
-                break;
+            if next == before {
+                // A replica may be behind; the leader knows.
+                if let Some(m) = self.get(stream, next).await?
+                    && !more(next, &m.headers, &m.payload)
+                {
+                    return Ok(());
+                }
+                next += 1;
             }
         }
         Ok(())
+    }
+
+    /// Asks for a batch of messages from a sequence on; the answers come in one by one.
+    async fn ask_for_many(
+        &self,
+        stream: &Stream,
+        from: u64,
+        batch: usize,
+    ) -> Result<async_nats::Subscriber, JournalError> {
+        let doing = || format!("reading {from} of {}", name(stream));
+        let inbox = self.client.new_inbox();
+        let answers = self.client.subscribe(inbox.clone()).await.map_err(|e| away(doing(), &e))?;
+        let request = serde_json::json!({
+            "seq": from, "batch": batch, "max_bytes": READ_BYTES, "next_by_subj": ">",
+        });
+        let subject = format!("$JS.API.DIRECT.GET.{}", name(stream));
+        self.client
+            .publish_with_reply(subject, inbox, request.to_string().into())
+            .await
+            .map_err(|e| away(doing(), &e))?;
+        Ok(answers)
     }
 
     /// Drops everything before `sequence`. On an empty stream: the next message gets it.
@@ -403,11 +457,8 @@ fn check_server(client: &Client) -> Result<(), JournalError> {
 fn version_of(text: &str) -> Option<(u64, u64, u64)> {
     let release = text.trim_start_matches('v').split(['-', '+']).next()?;
     let mut numbers = release.split('.').map(str::parse);
-    let version = (
-        numbers.next()?.ok()?,
-        numbers.next()?.ok()?,
-        numbers.next().unwrap_or(Ok(0)).ok()?,
-    );
+    let version =
+        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next().unwrap_or(Ok(0)).ok()?);
     Some(version)
 }
 
@@ -529,10 +580,7 @@ mod tests {
     fn every_answer_is_one_of_three_or_doubt() {
         let read = |text: &str| read_answer(text.as_bytes(), "appending").ok();
         assert_eq!(read(r#"{"stream":"S","seq":7}"#), Some(Published::Stored(7)));
-        assert_eq!(
-            read(r#"{"stream":"S","seq":7,"duplicate":true}"#),
-            Some(Published::SeenBefore)
-        );
+        assert_eq!(read(r#"{"stream":"S","seq":7,"duplicate":true}"#), Some(Published::SeenBefore));
         for code in [10071, 10164] {
             let text = format!(r#"{{"error":{{"code":400,"err_code":{code},"description":"x"}}}}"#);
             assert_eq!(read(&text), Some(Published::Overtaken));

@@ -149,14 +149,17 @@ impl World {
         match self.side {
             Side::Embedded => {
                 let options = self.embedded_options(at);
-                let embedded =
-                    Arc::new(EmbeddedJournal::open(options, telemetry.clone()).unwrap());
-                Opened { journal: embedded.clone(), embedded: Some(embedded), nats: None, telemetry }
+                let embedded = Arc::new(EmbeddedJournal::open(options, telemetry.clone()).unwrap());
+                Opened {
+                    journal: embedded.clone(),
+                    embedded: Some(embedded),
+                    nats: None,
+                    telemetry,
+                }
             }
             Side::Nats => {
                 let options = self.nats_options(at);
-                let nats =
-                    Arc::new(NatsJournal::open(options, telemetry.clone()).await.unwrap());
+                let nats = Arc::new(NatsJournal::open(options, telemetry.clone()).await.unwrap());
                 Opened { journal: nats.clone(), embedded: None, nats: Some(nats), telemetry }
             }
         }
@@ -241,7 +244,14 @@ impl Opened {
 
 /// `count` lines with numbers from `from` on.
 pub fn body(from: u64, count: u64) -> Bytes {
-    Bytes::from((from..from + count).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>())
+    let lines: Vec<String> = (from..from + count).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    Bytes::from(lines.concat())
+}
+
+/// Text of `words` times 16 letters that does not pack well; another one for each seed.
+pub fn noise(seed: u64, words: u64) -> String {
+    let word = |i: u64| format!("{:016x}", (seed * words + i).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    (0..words).map(word).collect::<Vec<_>>().concat()
 }
 
 pub fn frame(producer: &str, from: u64, count: u64) -> NewFrame {

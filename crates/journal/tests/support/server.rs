@@ -10,6 +10,8 @@ pub struct NatsServer {
     binary: PathBuf,
     dir: PathBuf,
     port: u16,
+    /// More lines of configuration.
+    more: String,
     child: Option<Child>,
 }
 
@@ -18,10 +20,36 @@ impl NatsServer {
     pub fn start(dir: &Path) -> Option<NatsServer> {
         let binary = binary()?;
         std::fs::create_dir_all(dir).unwrap();
-        let mut server =
-            NatsServer { binary, dir: dir.to_owned(), port: free_port(), child: None };
+        let mut server = NatsServer {
+            binary,
+            dir: dir.to_owned(),
+            port: free_port(),
+            more: String::new(),
+            child: None,
+        };
         server.restart();
         Some(server)
+    }
+
+    /// Three that keep every message together.
+    pub fn start_three(dir: &Path) -> Option<Vec<NatsServer>> {
+        let binary = binary()?;
+        let routes: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let urls: Vec<String> =
+            routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+        let servers = routes.iter().enumerate().map(|(n, port)| {
+            let dir = dir.join(format!("server-{n}"));
+            std::fs::create_dir_all(&dir).unwrap();
+            let more = format!(
+                "server_name: t{n}\ncluster {{ name: t, listen: 127.0.0.1:{port}, routes: [{}] }}\n",
+                urls.join(", ")
+            );
+            let mut server =
+                NatsServer { binary: binary.clone(), dir, port: free_port(), more, child: None };
+            server.restart();
+            server
+        });
+        Some(servers.collect())
     }
 
     pub fn url(&self) -> String {
@@ -40,20 +68,22 @@ impl NatsServer {
         }
     }
 
-    /// Starts it on the same port and files.
-    pub fn restart(&mut self) {
-        self.restart_with("");
-    }
-
     /// The same, with more lines of configuration.
     pub fn restart_with(&mut self, more: &str) {
+        more.clone_into(&mut self.more);
+        self.restart();
+    }
+
+    /// Starts it on the same port and files.
+    pub fn restart(&mut self) {
         self.kill();
         let config = self.dir.join("nats.conf");
         let text = format!(
-            "server_name: t\nlisten: 127.0.0.1:{}\njetstream {{ store_dir: \"{}\", \
-             max_mem: 64M, max_file: 2G, sync_interval: always }}\n{more}\n",
+            "listen: 127.0.0.1:{}\njetstream {{ store_dir: \"{}\", \
+             max_mem: 64M, max_file: 2G, sync_interval: always }}\n{}\n",
             self.port,
-            self.dir.join("store").display()
+            self.dir.join("store").display(),
+            self.more
         );
         std::fs::write(&config, text).unwrap();
         let log = std::fs::File::create(self.dir.join("log")).unwrap();

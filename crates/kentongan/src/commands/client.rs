@@ -94,6 +94,9 @@ impl Client {
                 dir.display()
             )
         };
+        if !dir.join(views::FILE_NAME).exists() {
+            bail!(nothing());
+        }
         let views = Views::open_read_only(dir).with_context(nothing)?;
         let value = kept(&views)?.context("there is nothing of that name")?;
         eprintln!("note: the daemon does not run; this is what it wrote last");

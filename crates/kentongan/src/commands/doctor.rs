@@ -83,7 +83,7 @@ pub async fn run(args: &DoctorArgs, call: &Call) -> anyhow::Result<ExitCode> {
     let loaded = config::load(&call.config);
     let mut findings = vec![configuration(&loaded, &call.config)];
     let Ok(c) = loaded else {
-        return finish(findings, args.json, call);
+        return finish(&findings, args.json, call);
     };
     if let Some(desk) = &args.test_ticket
         && !c.desks.iter().any(|d| d.name == *desk)
@@ -110,14 +110,14 @@ pub async fn run(args: &DoctorArgs, call: &Call) -> anyhow::Result<ExitCode> {
             findings.push(desks::test_ticket(desk, &c).await);
         }
     }
-    finish(findings, args.json, call)
+    finish(&findings, args.json, call)
 }
 
-fn finish(findings: Vec<Finding>, json: bool, call: &Call) -> anyhow::Result<ExitCode> {
+fn finish(findings: &[Finding], json: bool, call: &Call) -> anyhow::Result<ExitCode> {
     if json {
-        print_json(&serde_json::to_value(&findings)?)?;
+        print_json(&serde_json::to_value(findings)?)?;
     } else {
-        print(&shown(&findings, &Page::new(call.color, &jiff::tz::TimeZone::UTC)))?;
+        print(&shown(findings, &Page::new(call.color, &jiff::tz::TimeZone::UTC)))?;
     }
     let bad = findings.iter().any(|f| f.state == State::Bad);
     Ok(if bad { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })

@@ -75,12 +75,21 @@ async fn command(
 
 /// Who asks: the name given, else the user.
 pub fn name(by: &By) -> anyhow::Result<String> {
-    let user = || {
-        ["SUDO_USER", "USER", "LOGNAME"]
-            .iter()
-            .find_map(|v| std::env::var(v).ok().filter(|n| !n.trim().is_empty()))
-    };
+    let variable = |v: &&str| std::env::var(v).ok().filter(|n| !n.trim().is_empty());
+    let user = || ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(variable).or_else(account);
     by.by.clone().or_else(user).context("say who you are with --by NAME")
+}
+
+/// The account that this process runs as, where the environment does not say (in a container).
+fn account() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let uid = status.lines().find_map(|l| l.strip_prefix("Uid:")?.split_whitespace().next())?;
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id == uid).then(|| name.to_owned())
+    })
 }
 
 async fn list_of(client: &Client, state: WhichIncidents, limit: u16) -> anyhow::Result<Value> {

@@ -259,6 +259,13 @@ fn backup(source: &Source, into: &Path) -> Result<ExitCode> {
         done.last_event,
         done.last_record
     ))?;
+    let desk = dir.parent().map(|data| data.join("desk.db")).filter(|p| p.exists());
+    if let Some(desk) = desk {
+        eprintln!(
+            "note: tickets of the built-in desk are in {}, which is no part of it",
+            desk.display()
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 

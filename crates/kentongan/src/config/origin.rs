@@ -21,6 +21,8 @@ pub(super) struct Origin {
     pub text: String,
     /// A variable rather than a file.
     pub environment: bool,
+    /// Where its lines end.
+    line_ends: Vec<u32>,
 }
 
 /// All texts that settings were read from, in the order they were read.
@@ -30,12 +32,14 @@ pub(super) struct Origins(Vec<Origin>);
 impl Origins {
     /// A file, by its path as shown and its text.
     pub fn file(&mut self, name: String, text: &str) -> u32 {
-        self.add(Origin { name, text: blot_out_secrets(text), environment: false })
+        let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        let line_ends = ends.map(|(i, _)| i as u32).collect();
+        self.add(Origin { name, text: blot_out_secrets(text), environment: false, line_ends })
     }
 
     /// An environment variable.
     pub fn variable(&mut self, name: String) -> u32 {
-        self.add(Origin { name, text: String::new(), environment: true })
+        self.add(Origin { name, text: String::new(), environment: true, line_ends: Vec::new() })
     }
 
     fn add(&mut self, origin: Origin) -> u32 {
@@ -45,9 +49,7 @@ impl Origins {
 
     /// The line that a place begins on, from 1.
     pub fn line(&self, place: Place) -> usize {
-        let text = self.get(place).text.as_bytes();
-        let before = &text[..text.len().min(place.start as usize)];
-        before.iter().filter(|b| **b == b'\n').count() + 1
+        self.get(place).line_ends.partition_point(|end| *end < place.start) + 1
     }
 
     pub fn get(&self, place: Place) -> &Origin {

@@ -240,11 +240,11 @@ pub struct Correlator {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Priorities {
-    /// Three sites wholly unreachable, or all of a site with two devices or more: for vital, important, normal. Default: ["P1", "P1", "P2"].
+    /// Three sites wholly unreachable, or all of a site with two devices or more: for vital, important, normal. Default: `["P1", "P1", "P2"]`.
     pub masif: Key<[PriorityWord; 3]>,
-    /// Two devices or more: for vital, important, normal. Default: ["P1", "P2", "P3"].
+    /// Two devices or more: for vital, important, normal. Default: `["P1", "P2", "P3"]`.
     pub situs: Key<[PriorityWord; 3]>,
-    /// One device: for vital, important, normal. Default: ["P2", "P3", "P3"].
+    /// One device: for vital, important, normal. Default: `["P2", "P3", "P3"]`.
     pub lokal: Key<[PriorityWord; 3]>,
     /// For signals about something the inventory does not know.
     pub by_severity: Key<BySeverity>,
@@ -440,7 +440,7 @@ pub struct Device {
     pub tags: Key<OneOrMany>,
     /// What other monitors call it.
     pub aliases: Key<OneOrMany>,
-    /// The checks asked of it. Default: ["icmp"].
+    /// The checks asked of it. Default: `["icmp"]`.
     pub checks: Key<OneOrMany>,
 }
 

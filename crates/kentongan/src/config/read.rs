@@ -284,7 +284,6 @@ impl<'de> Reader<'de, '_> {
     /// Gives what stands there to a visitor that takes anything.
     fn any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.node.value {
-            Value::Text(t) | Value::Datetime(t) => visitor.visit_borrowed_str(t),
             Value::Integer(n) => visitor.visit_i64(*n),
             Value::Float(n) => visitor.visit_f64(*n),
             Value::Bool(b) => visitor.visit_bool(*b),
@@ -295,7 +294,7 @@ impl<'de> Reader<'de, '_> {
                     _ => visitor.visit_borrowed_str(t),
                 }
             }
-            Value::Loose(t) => visitor.visit_borrowed_str(t),
+            Value::Text(t) | Value::Datetime(t) | Value::Loose(t) => visitor.visit_borrowed_str(t),
             Value::List(list) => visitor.visit_seq(Items { reader: self, list: list.iter() }),
             Value::Table(table) => visitor.visit_map(Entries::new(self, table, |_| true)),
         }
@@ -469,7 +468,7 @@ impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
 /// The keys and values of a table.
 struct Entries<'de, 'c> {
     reader: Reader<'de, 'c>,
-    entries: std::vec::IntoIter<(&'de String, &'de Node)>,
+    rest: std::vec::IntoIter<(&'de String, &'de Node)>,
     value: Option<Reader<'de, 'c>>,
 }
 
@@ -480,7 +479,7 @@ impl<'de, 'c> Entries<'de, 'c> {
             .filter(|(k, _)| wanted(k) && !reader.skip.contains(&k.as_str()))
             .map(|(k, e)| (k, &e.node))
             .collect();
-        Entries { reader, entries: entries.into_iter(), value: None }
+        Entries { reader, rest: entries.into_iter(), value: None }
     }
 }
 
@@ -491,7 +490,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, ReadError> {
-        let Some((key, node)) = self.entries.next() else { return Ok(None) };
+        let Some((key, node)) = self.rest.next() else { return Ok(None) };
         let reader = self.reader.at(node, key);
         self.value = Some(reader);
         let key: de::value::BorrowedStrDeserializer<'de, ReadError> =
@@ -545,7 +544,7 @@ impl<'de> de::SeqAccess<'de> for Parts<'de, '_> {
     }
 }
 
-impl<'de> Parts<'de, '_> {
+impl Parts<'_, '_> {
     /// Reports what is wrong; when that is one key of a table, the others may be wrong as well.
     fn failed(&mut self, error: ReadError) {
         let node = self.reader.node;

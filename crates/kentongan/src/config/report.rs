@@ -94,7 +94,7 @@ impl Report {
     pub(super) fn new(mut findings: Vec<Finding>, origins: Origins, trees: &[Node]) -> Report {
         // In the order of the files and within them from top to bottom; one place says the same
         // thing once.
-        findings.sort_by(|a, b| (a.place, a.level).cmp(&(b.place, b.level)));
+        findings.sort_by_key(|f| (f.place, f.level));
         findings.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         let line = |f: &Finding| (f.place.origin, origins.line(f.place));
         let broken: BTreeSet<_> = findings.iter().filter(|f| f.syntax).map(line).collect();

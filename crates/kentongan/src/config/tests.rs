@@ -1,7 +1,6 @@
 use super::*;
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
-use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A folder with these files, and what loading its `kentongan.toml` gives.

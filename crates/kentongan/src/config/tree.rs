@@ -111,7 +111,10 @@ impl Node {
                     return path;
                 }
                 Value::List(list) => {
-                    for (i, item) in list.iter().enumerate() {
+                    // Items stand one behind the other: it can only be in the last that begins
+                    // before it.
+                    let after = list.partition_point(|item| item.place <= place);
+                    for (i, item) in list.iter().enumerate().take(after).skip(after.max(1) - 1) {
                         if item.covers(place) {
                             let _ = write!(path, "[{i}]");
                             if item.place == place {
@@ -185,20 +188,17 @@ fn convert(value: Spanned<DeValue<'_>>, origin: u32, findings: &mut Vec<Finding>
     let mut wrong = |message: String| findings.push(Finding::syntax(place, message, ""));
     let value = match value.into_inner() {
         DeValue::String(s) => Value::Text(s.into_owned()),
-        DeValue::Integer(i) => match i64::from_str_radix(i.as_str(), i.radix()) {
-            Ok(n) => Value::Integer(n),
-            Err(_) => {
+        DeValue::Integer(i) => {
+            let number = i64::from_str_radix(i.as_str(), i.radix());
+            Value::Integer(number.unwrap_or_else(|_| {
                 wrong(format!("{i} is too large a number"));
-                Value::Integer(0)
-            }
-        },
-        DeValue::Float(f) => match f.as_str().parse() {
-            Ok(n) => Value::Float(n),
-            Err(_) => {
-                wrong(format!("{f} is not a number"));
-                Value::Float(0.0)
-            }
-        },
+                0
+            }))
+        }
+        DeValue::Float(f) => Value::Float(f.as_str().parse().unwrap_or_else(|_| {
+            wrong(format!("{f} is not a number"));
+            0.0
+        })),
         DeValue::Boolean(b) => Value::Bool(b),
         DeValue::Datetime(d) => Value::Datetime(d.to_string()),
         DeValue::Array(a) => {

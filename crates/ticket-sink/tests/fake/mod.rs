@@ -270,7 +270,7 @@ mod rt {
             }
             let t = &mut store.tickets[n];
             if let Some(status) = body["Status"].as_str() {
-                t.status = status.to_owned();
+                status.clone_into(&mut t.status);
             }
             if !body["Priority"].is_null() {
                 t.priority = body["Priority"].clone();
@@ -390,7 +390,7 @@ mod odd {
             if fault != Some(Fault::Ignore) {
                 let t = &mut store.tickets[n];
                 if let Some(status) = body["state"].as_str() {
-                    t.status = status.to_owned();
+                    status.clone_into(&mut t.status);
                 }
                 if !body["urgency"].is_null() {
                     t.priority = body["urgency"].clone();

@@ -111,7 +111,7 @@ impl Reading<'_> {
                 }
             }
             for (tag, place) in each(&what.tag) {
-                if !inventory.devices.iter().any(|d| d.tags.iter().any(|t| *t == *tag)) {
+                if !inventory.devices.iter().any(|d| d.tags.contains(tag)) {
                     self.warning(place, format!("no device has the tag {tag:?}"), "");
                 }
             }

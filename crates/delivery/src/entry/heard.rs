@@ -1,0 +1,316 @@
+//! What an answer means for an entry: a line, or nothing that needs to be on record.
+
+use super::*;
+
+impl Entry {
+    /// Takes the answer to the request under way. What it means is a line, or nothing that needs to
+    /// be on record.
+    pub(crate) fn handle_answer(
+        &mut self,
+        name: Name<'_>,
+        answer: Answer,
+        rules: &DeskRules,
+        keyless: bool,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        let Way::Calling(call, asked) = self.way else { return None };
+        let line = match (call, answer) {
+            (DeskCall::Find, Answer::Rows(rows)) => {
+                self.handle_rows(name, rows, rules, keyless, asked, now)
+            }
+            (DeskCall::Create, Answer::Created(outcome)) => {
+                self.handle_written(name, outcome.map(Some), rules, now)
+            }
+            (DeskCall::Read, Answer::Ticket(outcome)) => {
+                self.handle_ticket(name, outcome, rules, asked, now)
+            }
+            (_, Answer::Written(outcome)) if call.writes() => {
+                self.handle_written(name, outcome.map(|()| None), rules, now)
+            }
+            // An answer to another question is no answer.
+            (call, _) if call.writes() => {
+                self.doubtful_line(name, rules, now, "the answer does not belong to the request")
+            }
+            _ => self.look_failed(name, "the answer does not belong to the request", rules, now),
+        };
+        self.way = if line.is_some() { Way::Recording(None) } else { Way::Rest };
+        line
+    }
+
+    /// The request was announced and will not leave: nothing was done.
+    pub(crate) fn call_off(
+        &mut self,
+        name: Name<'_>,
+        why: &str,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        self.way = Way::Recording(None);
+        self.look = Look::default();
+        Some(DeliveryLine {
+            next_try: None,
+            reason: format!("{why}; it did not leave"),
+            ..self.doubt_line(name, DeliveryStep::Refused, now)?
+        })
+    }
+
+    fn handle_rows(
+        &mut self,
+        name: Name<'_>,
+        rows: Outcome<Vec<Row>>,
+        rules: &DeskRules,
+        keyless: bool,
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        let rows = match rows {
+            Outcome::Done(rows) => rows,
+            Outcome::Rejected { reason, .. } | Outcome::Unknown { reason } => {
+                return self.look_failed(name, &reason, rules, now);
+            }
+        };
+        let strangers = rows.len();
+        let mut ours: Vec<Row> =
+            rows.into_iter().filter(|r| r.key.as_deref() == Some(self.key.as_str())).collect();
+        ours.sort_by_cached_key(|r| natural(&r.ticket.id));
+        if let Some(oldest) = ours.first() {
+            self.look = Look::default();
+            let others: Vec<&str> = ours[1..].iter().map(|r| r.ticket.id.as_str()).collect();
+            let mut line = match self.doubt_line(name, DeliveryStep::Found, now) {
+                Some(line) => line,
+                None => DeliveryLine {
+                    call: Some(DeskCall::Find),
+                    op: Some(IntentOp::Create),
+                    ..self.line(name, DeliveryStep::Found, now)
+                },
+            };
+            // What a person set in between stays theirs: only one of our own priorities is taken.
+            let asked_for = line.priority.filter(|p| oldest.priorities.contains(p));
+            line.priority = asked_for.or_else(|| oldest.priorities.first().copied());
+            line.open = oldest.open;
+            line.ticket = Some(oldest.ticket.clone());
+            line.reason = if others.is_empty() {
+                format!("ticket {} has the key", oldest.ticket.id)
+            } else {
+                format!(
+                    "ticket {} has the key, and so have {}",
+                    oldest.ticket.id,
+                    others.join(", ")
+                )
+            };
+            return Some(line);
+        }
+        if strangers > 0 {
+            let reason =
+                format!("the search returned {strangers} tickets, none of them with the key");
+            return self.look_failed(name, &reason, rules, now);
+        }
+        self.look.failed = 0;
+        self.look.not_before = None;
+        if self.doubt.is_none() {
+            self.look.absent = true;
+            return None;
+        }
+        let line = self.seen_nothing(name, "no ticket has the key", rules, keyless, asked, now)?;
+        self.look.absent = line.next_try.is_none();
+        Some(line)
+    }
+
+    fn handle_ticket(
+        &mut self,
+        name: Name<'_>,
+        outcome: Outcome<Snapshot>,
+        rules: &DeskRules,
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        let snapshot = match outcome {
+            Outcome::Done(snapshot) => snapshot,
+            Outcome::Rejected { retry: false, reason } if self.doubt.is_none() => {
+                return Some(DeliveryLine {
+                    call: Some(DeskCall::Read),
+                    reason: format!("could not be read back: {reason}"),
+                    ..self.line(name, DeliveryStep::Unable, now)
+                });
+            }
+            Outcome::Rejected { reason, .. } | Outcome::Unknown { reason } => {
+                return self.look_failed(name, &reason, rules, now);
+            }
+        };
+        self.look.failed = 0;
+        self.look.not_before = None;
+        let Some(doubt) = &self.doubt else {
+            return Some(self.read_back(name, &snapshot, now));
+        };
+        let landed = match doubt.call {
+            DeskCall::Note => {
+                doubt.operation.as_ref().is_some_and(|op| snapshot.notes.contains(op))
+            }
+            DeskCall::Priority => doubt.priority.is_some_and(|p| snapshot.priorities.contains(&p)),
+            _ => doubt.open == snapshot.open,
+        };
+        if landed {
+            self.look = Look::default();
+            let line = self.doubt_line(name, DeliveryStep::Found, now)?;
+            return Some(DeliveryLine { reason: "the desk has done it".into(), ..line });
+        }
+        self.seen_nothing(name, "the ticket does not show it", rules, false, asked, now)
+    }
+
+    /// A ticket that was read without a doubt: after its create, or after a dry run.
+    fn read_back(&self, name: Name<'_>, snapshot: &Snapshot, now: Timestamp) -> DeliveryLine {
+        let fresh = self.known.as_ref().is_some_and(|k| !k.checked);
+        let (step, reason) = if !fresh {
+            (DeliveryStep::Found, "read again after a dry run")
+        } else if snapshot.key.as_deref() == Some(self.key.as_str()) {
+            (DeliveryStep::Checked, "the desk has kept the key")
+        } else {
+            (
+                DeliveryStep::Unkeyed,
+                "the desk has not kept the key: does the field exist, may we write and read it?",
+            )
+        };
+        let mut line = DeliveryLine {
+            call: Some(DeskCall::Read),
+            reason: reason.into(),
+            ..self.line(name, step, now)
+        };
+        if !fresh {
+            line.open = snapshot.open;
+            line.priority = snapshot.priorities.first().copied();
+        }
+        line
+    }
+
+    /// An empty look for a request in doubt.
+    fn seen_nothing(
+        &mut self,
+        name: Name<'_>,
+        what: &str,
+        rules: &DeskRules,
+        keyless: bool,
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        let counts_from = self.doubt.as_ref()?.deadline;
+        let spacing = rules.visibility_delay.max(Duration::from_millis(1));
+        let mut line = self.doubt_line(name, DeliveryStep::NotFound, now)?;
+        line.deadline = Some(counts_from);
+        if asked < counts_from {
+            let pause = FIRST_LOOK.saturating_mul(1 << self.look.early.min(10)).min(spacing);
+            self.look.early += 1;
+            line.next_try = Some((now + pause).min(counts_from));
+            line.reason = format!("{what}, but it is too early for that to count");
+            return Some(line);
+        }
+        self.look.empty += 1;
+        if keyless {
+            let pause = backoff(&self.key, self.look.empty, spacing, rules.refused_max);
+            line.next_try = Some(now + pause);
+            line.reason = format!("{what}, but this desk does not keep keys: a person must look");
+            if self.look.empty % FAILED_LOOK_EVERY != 1 {
+                self.look.not_before = line.next_try;
+                return None;
+            }
+        } else if self.look.empty < rules.empty_looks {
+            line.next_try = Some(now + spacing);
+            line.reason = format!("{what}; one more look");
+        } else {
+            line.deadline = None;
+            line.reason = format!("{what}: the request did nothing");
+            self.look = Look::default();
+        }
+        Some(line)
+    }
+
+    fn look_failed(
+        &mut self,
+        name: Name<'_>,
+        reason: &str,
+        rules: &DeskRules,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        self.look.failed += 1;
+        let pause = backoff(&self.key, self.look.failed, rules.retry_first, rules.retry_max);
+        self.look.not_before = Some(now + pause);
+        if self.look.failed % FAILED_LOOK_EVERY != 1 {
+            return None;
+        }
+        let line = self.doubt_line(name, DeliveryStep::Unanswered, now);
+        Some(DeliveryLine {
+            attempt: self.look.failed,
+            deadline: self.doubt.as_ref().map(|d| d.deadline),
+            next_try: self.look.not_before,
+            reason: format!("looking failed: {reason}"),
+            ..line.unwrap_or_else(|| self.line(name, DeliveryStep::Unanswered, now))
+        })
+    }
+
+    fn handle_written(
+        &mut self,
+        name: Name<'_>,
+        outcome: Outcome<Option<TicketRef>>,
+        rules: &DeskRules,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        match outcome {
+            Outcome::Done(ticket) => {
+                self.look = Look::default();
+                let line = self.doubt_line(name, DeliveryStep::Confirmed, now)?;
+                Some(DeliveryLine {
+                    ticket: ticket.or_else(|| line.ticket.clone()),
+                    reason: "done".into(),
+                    ..line
+                })
+            }
+            Outcome::Rejected { retry, reason } => self.refused(name, retry, reason, rules, now),
+            Outcome::Unknown { reason } => {
+                self.look = Look::default();
+                self.doubtful_line(name, rules, now, &reason)
+            }
+        }
+    }
+
+    fn refused(
+        &mut self,
+        name: Name<'_>,
+        retry: bool,
+        reason: String,
+        rules: &DeskRules,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        let refused = if retry { 0 } else { self.look.refused + 1 };
+        self.look = Look { refused, ..Look::default() };
+        let line = self.doubt_line(name, DeliveryStep::Refused, now)?;
+        let note = line.call == Some(DeskCall::Note);
+        if refused >= REFUSALS_MAX && (note || self.closing) {
+            self.look.refused = 0;
+            return Some(DeliveryLine {
+                step: DeliveryStep::GivenUp,
+                reason: format!("refused {refused} times: {reason}"),
+                ..line
+            });
+        }
+        let max = if refused >= REFUSALS_MAX { rules.refused_max } else { rules.retry_max };
+        let pause = backoff(&self.key, line.attempt, rules.retry_first, max);
+        Some(DeliveryLine { next_try: Some(now + pause), reason, ..line })
+    }
+}
+
+/// Orders ids as a person would: `T-9` before `T-10`, and without a number by their text.
+fn natural(id: &str) -> (String, u128, String) {
+    let digits = id.len() - id.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (word, number) = id.split_at(digits);
+    (word.to_owned(), number.parse().unwrap_or(u128::MAX), id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_tickets_come_first() {
+        let mut ids = ["T-10", "T-9", "12", "7", "abc", ""];
+        ids.sort_by_cached_key(|id| natural(id));
+        assert_eq!(ids, ["7", "12", "", "T-9", "T-10", "abc"]);
+    }
+}

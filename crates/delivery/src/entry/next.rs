@@ -1,0 +1,303 @@
+//! The next thing to do for an entry: the difference between what should be and what is known.
+
+use super::*;
+
+impl Entry {
+    /// The difference between what should be and what is known, as the one next thing to do.
+    pub(crate) fn next(&self, rules: &DeskRules, now: Timestamp) -> Next {
+        if !matches!(self.way, Way::Rest) {
+            return Next::Nothing;
+        }
+        if let Some(doubt) = &self.doubt {
+            if !doubt.noticed {
+                return Next::Notice;
+            }
+            let look = match doubt.call {
+                DeskCall::Create => rules.can.find,
+                DeskCall::Note => rules.can.read_notes,
+                _ => rules.can.read,
+            };
+            return match self.paused(now) {
+                Some(until) => Next::Wait(until),
+                None if look => Next::LookUp,
+                None if doubt.call == DeskCall::Create => Next::Nothing,
+                None => Next::Presume,
+            };
+        }
+        if !self.desired.wanted || self.abandoned {
+            return Next::Nothing;
+        }
+        let Some(known) = self.standing(rules) else {
+            return self.next_towards_a_ticket(rules, now);
+        };
+        if let Some(until) = self.paused(now) {
+            return Next::Wait(until);
+        }
+        if !rules.dry_run && known.dry && rules.can.read {
+            Next::Refresh
+        } else if !rules.dry_run && !known.checked && rules.can.read {
+            Next::Check
+        } else if self.pending(known).is_some() {
+            Next::Say
+        } else if known.priority.is_some_and(|p| p != self.desired.priority) {
+            Next::SetPriority
+        } else if known.open != self.desired.open {
+            Next::SetState
+        } else if self.settled < self.desired.revision {
+            Next::Settle
+        } else {
+            Next::Nothing
+        }
+    }
+
+    fn next_towards_a_ticket(&self, rules: &DeskRules, now: Timestamp) -> Next {
+        let over_on_dry_run = self.known.is_some() && !self.desired.open;
+        if over_on_dry_run {
+            return if self.settled < self.desired.revision { Next::Settle } else { Next::Nothing };
+        }
+        if !self.reserved {
+            Next::Reserve
+        } else if let Some(until) = self.paused(now) {
+            Next::Wait(until)
+        } else if rules.can.find && !self.look.absent && !rules.dry_run {
+            Next::Find
+        } else {
+            Next::Create
+        }
+    }
+
+    fn paused(&self, now: Timestamp) -> Option<Timestamp> {
+        self.next_try.max(self.look.not_before).filter(|until| *until > now)
+    }
+
+    fn pending(&self, known: &Known) -> Option<&Pending> {
+        self.desired.next_note(known.said_open, known.said_priority)
+    }
+
+    /// How `next` is carried out. Only called with what [`Entry::next`] has just returned.
+    pub(crate) fn plan(
+        &self,
+        name: Name<'_>,
+        next: Next,
+        rules: &DeskRules,
+        now: Timestamp,
+    ) -> Option<Plan> {
+        let line = |step| self.line(name, step, now);
+        let plan = match next {
+            Next::Nothing | Next::Wait(_) => return None,
+            Next::Reserve => Plan::Line(DeliveryLine {
+                reason: "the desk shall have a ticket under this key".into(),
+                ..line(DeliveryStep::Reserved)
+            }),
+            Next::Notice => Plan::Line(self.doubtful_line(
+                name,
+                rules,
+                now,
+                "the process ended before an answer came",
+            )?),
+            Next::LookUp => {
+                let doubt = self.doubt.as_ref()?;
+                Plan::Ask(match self.ticket() {
+                    Some(ticket) if doubt.call != DeskCall::Create => {
+                        Call::Read { ticket: ticket.clone(), notes: doubt.call == DeskCall::Note }
+                    }
+                    _ => Call::Find { key: self.key.clone() },
+                })
+            }
+            Next::Presume => Plan::Line(self.presumed(name, now)?),
+            Next::Find => Plan::Ask(Call::Find { key: self.key.clone() }),
+            Next::Create => self.plan_create(name, rules, now),
+            Next::Check | Next::Refresh => {
+                Plan::Ask(Call::Read { ticket: self.ticket()?.clone(), notes: false })
+            }
+            Next::Say => {
+                let known = self.standing(rules)?;
+                let pending = self.pending(known)?;
+                let line = DeliveryLine {
+                    call: Some(DeskCall::Note),
+                    op: Some(pending.op),
+                    operation: Some(pending.id.clone()),
+                    revision: pending.revision,
+                    priority: Some(pending.priority),
+                    ..line(DeliveryStep::Sending)
+                };
+                let note = Note { operation: pending.id.clone(), text: self.note_text(pending) };
+                let call = Call::Note { ticket: known.ticket.clone(), note };
+                self.send(line, call, rules.can.note, rules, now)
+            }
+            Next::SetPriority => {
+                let known = self.standing(rules)?;
+                let priority = self.desired.priority;
+                let line = DeliveryLine {
+                    call: Some(DeskCall::Priority),
+                    op: Some(IntentOp::Reprioritise),
+                    priority: Some(priority),
+                    ..line(DeliveryStep::Sending)
+                };
+                let call = Call::Priority { ticket: known.ticket.clone(), priority };
+                self.send(line, call, rules.can.priority, rules, now)
+            }
+            Next::SetState => {
+                let ticket = self.standing(rules)?.ticket.clone();
+                let open = self.desired.open;
+                let (op, call, able) = if open {
+                    (IntentOp::Reopen, Call::Reopen { ticket }, rules.can.reopen)
+                } else {
+                    (IntentOp::Resolve, Call::Resolve { ticket }, rules.can.resolve)
+                };
+                let line = DeliveryLine {
+                    call: Some(call.kind()),
+                    op: Some(op),
+                    open,
+                    ..line(DeliveryStep::Sending)
+                };
+                self.send(line, call, able, rules, now)
+            }
+            Next::Settle => Plan::Line(DeliveryLine {
+                reason: "the desk shows what it should".into(),
+                attempt: 0,
+                ..line(DeliveryStep::Settled)
+            }),
+        };
+        Some(plan)
+    }
+
+    fn plan_create(&self, name: Name<'_>, rules: &DeskRules, now: Timestamp) -> Plan {
+        let line = DeliveryLine {
+            call: Some(DeskCall::Create),
+            op: Some(IntentOp::Create),
+            priority: Some(self.desired.priority),
+            open: true,
+            ticket: None,
+            ..self.line(name, DeliveryStep::Sending, now)
+        };
+        let call = Call::Create(Draft {
+            key: self.key.clone(),
+            incident: name.incident.to_string(),
+            title: self.desired.title.clone(),
+            text: format!("{}\n\n[kent:{}]", self.desired.text, self.key),
+            priority: self.desired.priority,
+            group: self.desired.group.clone(),
+        });
+        self.send(line, call, true, rules, now)
+    }
+
+    /// Sends, or says why not.
+    fn send(
+        &self,
+        mut line: DeliveryLine,
+        call: Call,
+        able: bool,
+        rules: &DeskRules,
+        now: Timestamp,
+    ) -> Plan {
+        if rules.dry_run {
+            line.step = DeliveryStep::DryRun;
+            line.ticket.get_or_insert_with(|| TicketRef { id: DRY_RUN_ID.into(), url: None });
+            line.attempt = 0;
+            line.reason =
+                format!("{} decided; the desk is on dry run, nothing was sent", call.kind());
+            return Plan::Line(line);
+        }
+        if !able {
+            line.step = DeliveryStep::Unable;
+            line.attempt = 0;
+            line.reason = format!("this desk has no way to {}", call.kind());
+            return Plan::Line(line);
+        }
+        line.attempt = self.attempt + 1;
+        line.deadline = Some(now + rules.timeout + RECORD_SLACK);
+        line.reason = match line.attempt {
+            1 => format!("{} leaves", call.kind()),
+            n => format!("{} leaves, try {n}", call.kind()),
+        };
+        Plan::Send(line, call)
+    }
+
+    fn note_text(&self, pending: &Pending) -> String {
+        let missing = match self.desired.left_out {
+            0 => String::new(),
+            n => format!("(+{n} …)\n"),
+        };
+        format!("{missing}{}\n\n{}", pending.text, Note::marker(&pending.id))
+    }
+
+    fn line(&self, name: Name<'_>, step: DeliveryStep, now: Timestamp) -> DeliveryLine {
+        DeliveryLine {
+            at: now,
+            incident: name.incident.clone(),
+            desk: name.desk.clone(),
+            key: self.key.clone(),
+            generation: self.generation,
+            step,
+            call: None,
+            op: None,
+            operation: None,
+            revision: self.desired.revision,
+            attempt: self.attempt,
+            deadline: None,
+            next_try: None,
+            ticket: self.ticket().cloned(),
+            priority: self.known.as_ref().map_or(Some(self.desired.priority), |k| k.priority),
+            open: self.known.as_ref().map_or(self.desired.open, |k| k.open),
+            reason: String::new(),
+        }
+    }
+
+    /// A line about the request in doubt.
+    fn doubt_line(
+        &self,
+        name: Name<'_>,
+        step: DeliveryStep,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        let doubt = self.doubt.as_ref()?;
+        Some(DeliveryLine {
+            call: Some(doubt.call),
+            op: doubt.op,
+            operation: doubt.operation.clone(),
+            revision: doubt.revision,
+            attempt: doubt.attempt,
+            priority: doubt.priority,
+            open: doubt.open,
+            ..self.line(name, step, now)
+        })
+    }
+
+    fn doubtful_line(
+        &self,
+        name: Name<'_>,
+        rules: &DeskRules,
+        now: Timestamp,
+        reason: &str,
+    ) -> Option<DeliveryLine> {
+        let doubt = self.doubt.as_ref()?;
+        let restarted = matches!(self.way, Way::Rest);
+        // Of a request that another process sent nobody knows when it ended; of ours we know that
+        // we stopped waiting for it now, and one to a part of ourselves ended with us.
+        let ended = if restarted && !rules.local { doubt.deadline.max(now) } else { now };
+        let first_look =
+            if restarted { Duration::ZERO } else { FIRST_LOOK.min(rules.visibility_delay) };
+        Some(DeliveryLine {
+            deadline: Some(ended + rules.visibility_delay),
+            next_try: Some(now + first_look),
+            reason: reason.to_owned(),
+            ..self.doubt_line(name, DeliveryStep::Doubtful, now)?
+        })
+    }
+
+    /// Where nothing can be read back: a state is set again, which is harmless; a note is left out,
+    /// because twice is worse than once too few on a ticket that also shows the state.
+    fn presumed(&self, name: Name<'_>, now: Timestamp) -> Option<DeliveryLine> {
+        let note = self.doubt.as_ref()?.call == DeskCall::Note;
+        let (step, reason) = if note {
+            (
+                DeliveryStep::GivenUp,
+                "the answer was lost and this desk cannot be read; not said again",
+            )
+        } else {
+            (DeliveryStep::NotFound, "the answer was lost and this desk cannot be read; set again")
+        };
+        Some(DeliveryLine { reason: reason.into(), ..self.doubt_line(name, step, now)? })
+    }
+}
