@@ -7,9 +7,8 @@
 mod heard;
 mod next;
 
-use crate::answer::{Answer, Call, Draft, Note, Outcome, Row, Snapshot};
-use crate::backoff::backoff;
-use crate::desired::{Desired, Pending};
+use crate::answer::Call;
+use crate::desired::Desired;
 use crate::rules::DeskRules;
 use model::{
     DeliveryLine, DeliveryStep, DeskCall, IncidentId, IntentOp, Priority, TicketRef, Timestamp,

@@ -23,8 +23,8 @@ pub struct Cli {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a commented starter configuration that watches this machine and its gateway
-    #[command(after_help = "Example:\n  kentongan init /etc/kentongan")]
+    /// Write a commented starter configuration that watches this machine
+    #[command(after_help = "Examples:\n  kentongan init\n  kentongan init --gateway /etc/kentongan")]
     Init(InitArgs),
     /// Name every problem of the configuration and the inventory at once
     #[command(
@@ -88,6 +88,9 @@ pub struct InitArgs {
     /// Overwrite what is there
     #[arg(long)]
     pub force: bool,
+    /// Watch this machine's default gateway as well, if it answers a ping now
+    #[arg(long)]
+    pub gateway: bool,
 }
 
 /// `check`.

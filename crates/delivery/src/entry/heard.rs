@@ -1,6 +1,11 @@
 //! What an answer means for an entry: a line, or nothing that needs to be on record.
 
-use super::*;
+use super::{Entry, FAILED_LOOK_EVERY, FIRST_LOOK, Look, Name, REFUSALS_MAX, Way};
+use crate::answer::{Answer, Outcome, Row, Snapshot};
+use crate::backoff::backoff;
+use crate::rules::DeskRules;
+use model::{DeliveryLine, DeliveryStep, DeskCall, IntentOp, TicketRef, Timestamp};
+use std::time::Duration;
 
 impl Entry {
     /// Takes the answer to the request under way. What it means is a line, or nothing that needs to

@@ -1,6 +1,11 @@
 //! The next thing to do for an entry: the difference between what should be and what is known.
 
-use super::*;
+use super::{DRY_RUN_ID, Entry, FIRST_LOOK, Known, Name, Next, Plan, RECORD_SLACK, Way};
+use crate::answer::{Call, Draft, Note};
+use crate::desired::Pending;
+use crate::rules::DeskRules;
+use model::{DeliveryLine, DeliveryStep, DeskCall, IntentOp, TicketRef, Timestamp};
+use std::time::Duration;
 
 impl Entry {
     /// The difference between what should be and what is known, as the one next thing to do.
@@ -222,7 +227,7 @@ impl Entry {
         format!("{missing}{}\n\n{}", pending.text, Note::marker(&pending.id))
     }
 
-    fn line(&self, name: Name<'_>, step: DeliveryStep, now: Timestamp) -> DeliveryLine {
+    pub(super) fn line(&self, name: Name<'_>, step: DeliveryStep, now: Timestamp) -> DeliveryLine {
         DeliveryLine {
             at: now,
             incident: name.incident.clone(),
@@ -245,7 +250,7 @@ impl Entry {
     }
 
     /// A line about the request in doubt.
-    fn doubt_line(
+    pub(super) fn doubt_line(
         &self,
         name: Name<'_>,
         step: DeliveryStep,
@@ -264,7 +269,7 @@ impl Entry {
         })
     }
 
-    fn doubtful_line(
+    pub(super) fn doubtful_line(
         &self,
         name: Name<'_>,
         rules: &DeskRules,

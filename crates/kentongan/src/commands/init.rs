@@ -35,7 +35,8 @@ pub async fn run(args: &InitArgs, call: &Call) -> Result<ExitCode> {
         return Ok(ExitCode::from(WRONG));
     }
     let gateway = match default_gateway() {
-        Some(address) => Some((address, answers(address).await)),
+        // Nothing beyond this machine is asked anything unless somebody wants it.
+        Some(address) => Some((address, args.gateway && answers(address).await)),
         None => None,
     };
     let host = host_name();
@@ -61,8 +62,12 @@ pub async fn run(args: &InitArgs, call: &Call) -> Result<ExitCode> {
         format!("wrote {}, {} and {}\n", main.display(), inventory.display(), token.display());
     let watched = match gateway {
         Some((address, true)) => format!("it watches this machine and its gateway {address}\n"),
-        Some((address, false)) => format!(
+        Some((address, false)) if args.gateway => format!(
             "it watches this machine; the gateway {address} does not answer pings, so it is in {} as a comment\n",
+            inventory.display()
+        ),
+        Some((address, false)) => format!(
+            "it watches this machine; the gateway {address} is in {} as a comment\n",
             inventory.display()
         ),
         None => "it watches this machine; there is no default gateway to watch\n".to_owned(),
@@ -89,7 +94,7 @@ fn inventory_text(host: &str, gateway: Option<(Ipv4Addr, bool)>) -> String {
     if answers {
         text.push_str(&more);
     } else {
-        text.push_str("\n# The default gateway of this machine did not answer a ping when this was written:\n");
+        text.push_str("\n# The default gateway of this machine. Many answer no pings: try `ping` before you uncomment it.\n");
         for line in more.trim_start().lines() {
             let line = format!("# {line}");
             text.push_str(line.trim_end());
@@ -176,7 +181,7 @@ mod tests {
     }
 
     fn args(dir: &Path, force: bool) -> InitArgs {
-        InitArgs { dir: dir.to_path_buf(), yes: true, force }
+        InitArgs { dir: dir.to_path_buf(), yes: true, force, gateway: false }
     }
 
     #[tokio::test]
@@ -205,7 +210,7 @@ mod tests {
     fn every_form_of_the_inventory_is_good() {
         let gateway = Ipv4Addr::new(10, 0, 0, 1);
         for (gateway, devices) in
-            [(None, 1), (Some((gateway, false)), 1), (Some((gateway, true)), 2)]
+            [(None, 2), (Some((gateway, false)), 2), (Some((gateway, true)), 3)]
         {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("kentongan.toml"), inventory_text("noc", gateway))

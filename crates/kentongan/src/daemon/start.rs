@@ -186,6 +186,8 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
 
     announce(&configuration, began);
     let failure = tokio::select! {
+        // Being told to end comes first: then it is no failure that a part has ended.
+        biased;
         () = shutdown.cancelled() => None,
         Some(ended) = tasks.join_next() => Some(ended),
         Some(ended) = http_tasks.join_next() => Some(Ok(("the web server", ended.unwrap_or_else(|e| Err(e.into()))))),
