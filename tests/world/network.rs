@@ -120,7 +120,7 @@ impl Network {
             write!(
                 text,
                 "\n[[site]]\nid = \"{site}\"\nname = \"Kota {site}\"\nusers = {users}\n\n\
-                 [[device]]\nid = \"{site}/sw1\"\naddress = \"198.18.{k}.1\"\nclass = \"switch\"\ncriticality = \"{criticality}\"\nchecks = [\"icmp\", \"snmp:uptime\"]\n\n\
+                 [[device]]\nid = \"{site}/sw1\"\naddress = \"198.18.{k}.1\"\nclass = \"switch\"\ncriticality = \"{criticality}\"\nchecks = [\"icmp\", \"snmp:if-status\", \"snmp:uptime\"]\n\n\
                  [[link]]\nbetween = [\"noc/core/to-{site}\", \"{site}/sw1/uplink\"]\nkind = \"fibre\"\n",
                 users = 400 * k,
             )

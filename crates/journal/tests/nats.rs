@@ -547,18 +547,18 @@ async fn one_of_three_servers_may_be_killed() {
     };
     let epoch = within(60, "owning", own()).await;
     let mut n = 0;
-    for victim in 0..3 {
+    for victim in &mut servers {
         for round in 0..20u64 {
             journal.append_events(frame("probe:noc-1", n, 5)).await.unwrap();
             n += 5;
             if round == 5 {
-                servers[victim].kill();
+                victim.kill();
             }
             let new = vec![decisions(n, "a"), decisions(n, "b")];
             within(60, "a decision", journal.append_records(&epoch, new)).await.unwrap();
         }
         within(60, "forwarding", journal.forwarded()).await.unwrap();
-        servers[victim].restart();
+        victim.restart();
     }
     let opened = support::Opened {
         journal: journal.clone(),

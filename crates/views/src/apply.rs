@@ -435,8 +435,9 @@ fn told(d: &DeliveryLine) -> &'static str {
     match d.step {
         DryRun => "dry-run",
         Doubtful => "doubtful",
-        // A look after a doubt that shows nothing, or fails, leaves the doubt as it was.
-        NotFound | Unanswered if !known => "doubtful",
+        // A look after a doubt that shows nothing, or fails, leaves the doubt as it was; a look
+        // before anything was sent has no deadline to be in doubt about.
+        NotFound | Unanswered if !known && d.deadline.is_some() => "doubtful",
         Confirmed | Found | Checked | Settled | GivenUp | Unable | Unkeyed if known => "told",
         Reserved | Sending | Refused | NotFound | Unanswered | Confirmed | Found | Checked
         | Settled | GivenUp | Unable | Unkeyed => "pending",

@@ -186,14 +186,17 @@ fn an_outage_from_its_opening_to_its_end() {
     assert_eq!(views.alarms(10, false).unwrap()[0].incident.as_deref(), Some("k7f3-3"));
 
     // The desk is away, then nobody knows, then the ticket is found.
-    let mut away = step(5, "k7f3-3", DeliveryStep::Refused, None);
+    let mut away = step(5, "k7f3-3", DeliveryStep::Unanswered, None);
     away.next_try = Some(at(9));
     let told = |views: &Views| views.tickets(10).unwrap()[0].told.clone();
     views.apply(&[delivered(3, &away)]).unwrap();
     assert_eq!(told(&views), "pending");
     views.apply(&[delivered(4, &step(6, "k7f3-3", DeliveryStep::Doubtful, None))]).unwrap();
     assert_eq!(told(&views), "doubtful");
-    views.apply(&[delivered(5, &step(7, "k7f3-3", DeliveryStep::Unanswered, None))]).unwrap();
+    // A look that fails leaves it in doubt; before anything was sent it would only be pending.
+    let mut looked = step(7, "k7f3-3", DeliveryStep::Unanswered, None);
+    looked.deadline = Some(at(30));
+    views.apply(&[delivered(5, &looked)]).unwrap();
     assert_eq!(told(&views), "doubtful");
     views.apply(&[delivered(6, &step(8, "k7f3-3", DeliveryStep::Found, Some("42")))]).unwrap();
     let ticket = views.tickets(10).unwrap().remove(0);

@@ -197,10 +197,15 @@ impl Forwarder {
                 Ok(())
             }
             // Stored elsewhere than asked cannot be; the look will tell.
-            Published::Stored(_) | Published::Overtaken | Published::SeenBefore => {
+            Published::Stored(_) | Published::Overtaken => {
                 self.link.telemetry.journal.forward_overtaken();
                 Ok(())
             }
+            // One that was under way has arrived after all: look again, after a pause.
+            Published::SeenBefore => Err(JournalError::Unavailable {
+                doing: "forwarding".into(),
+                what: "the server has these frames already".into(),
+            }),
         }
     }
 
