@@ -66,7 +66,7 @@ kill_group() {
   kill -TERM "$p" 2>/dev/null || true
   for i in $(seq 100); do
     pgrep -g "$p" >/dev/null || break
-    [ "$i" = 20 ] && kill -TERM -- "-$p" 2>/dev/null
+    if [ "$i" = 20 ]; then kill -TERM -- "-$p" 2>/dev/null || true; fi
     sleep 0.1
   done
   if pgrep -g "$p" >/dev/null; then kill -KILL -- "-$p" 2>/dev/null || true; fi

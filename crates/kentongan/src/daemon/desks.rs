@@ -111,6 +111,12 @@ impl Desks {
                 tracing::error!(intent = intent.id, "there is no room for another ticket; it stays on record");
             }
         }
+        // What was closed in the meantime needs no remembering: that it was is on no delivery line.
+        let closed: Vec<IncidentId> =
+            deliveries.incidents().into_iter().filter(|id| !resumed.core.knows(id)).collect();
+        for incident in closed {
+            deliveries.forget(&incident);
+        }
         let driver = Driver::new(deliveries, opened.all, Arc::new(recording), telemetry.clone());
         let (input, inputs) = mpsc::channel(INTENTS_MAX);
         let status = driver.status();
