@@ -41,8 +41,8 @@ fn port(net: &Network, agent: &str, name: &str) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_fibre_really_cuts_and_both_ends_see_it() {
-    let Some(_room) = Room::enter("harness: network", &[Root, Namespaces, Snmpd]) else { return };
-    let net = Network::build().expect("a network");
+    let Some(room) = Room::enter("harness: network", &[Root, Namespaces, Snmpd]) else { return };
+    let net = Network::build(&room).expect("a network");
     if !shell::installed("ping") {
         eprintln!("without ping the reachability is seen only through snmpd");
     }

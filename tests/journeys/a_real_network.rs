@@ -14,17 +14,17 @@ use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_fibre_on_the_embedded_journal() {
-    let Some(_room) =
+    let Some(room) =
         Room::enter("A (embedded), E", &[Need::Root, Need::Namespaces, Need::Snmpd, Need::Rt])
     else {
         return;
     };
-    cut_splice_and_cut_again(Setting::new("").await).await;
+    cut_splice_and_cut_again(Setting::new(&room, "").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_fibre_on_nats() {
-    let Some(_room) = Room::enter(
+    let Some(room) = Room::enter(
         "A (NATS), E",
         &[Need::Root, Need::Namespaces, Need::Snmpd, Need::Rt, Need::Nats],
     ) else {
@@ -34,7 +34,7 @@ async fn a_cut_fibre_on_nats() {
     let nats = Nats::start([0, 0, 0, 0].into()).expect("nats-server runs");
     let url = nats.url().replace("0.0.0.0", &network::MACHINE.to_string());
     let journal = format!("[journal]\nkind = \"nats\"\n\n[journal.nats]\nurl = \"{url}\"\n");
-    cut_splice_and_cut_again(Setting::new(&journal).await).await;
+    cut_splice_and_cut_again(Setting::new(&room, &journal).await).await;
 }
 
 async fn cut_splice_and_cut_again(mut setting: Setting) {

@@ -15,7 +15,7 @@ const AFTER_A_KILL: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c_killed_at_random_moments() {
-    let Some(_room) = Room::enter("C", &[Need::Root, Need::Namespaces, Need::Snmpd, Need::Rt])
+    let Some(room) = Room::enter("C", &[Need::Root, Need::Namespaces, Need::Snmpd, Need::Rt])
     else {
         return;
     };
@@ -24,7 +24,8 @@ async fn c_killed_at_random_moments() {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(if soak { 50 } else { 10 });
-    let mut setting = Setting::new("[correlator]\nreopen_within = \"0s\"\nflap_start = 0\n").await;
+    let mut setting =
+        Setting::new(&room, "[correlator]\nreopen_within = \"0s\"\nflap_start = 0\n").await;
     setting.start_and_settle().await;
     let mut dice = Dice::new();
     let mut tickets = Vec::new();

@@ -11,11 +11,11 @@ const AWAY: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d_the_desk_is_away_for_a_minute() {
-    let Some(_room) = Room::enter("D", &[Need::Root, Need::Namespaces, Need::Snmpd, Need::Rt])
+    let Some(room) = Room::enter("D", &[Need::Root, Need::Namespaces, Need::Snmpd, Need::Rt])
     else {
         return;
     };
-    let mut setting = Setting::new("[[desk]]\nname = \"own\"\nkind = \"builtin\"\n").await;
+    let mut setting = Setting::new(&room, "[[desk]]\nname = \"own\"\nkind = \"builtin\"\n").await;
     setting.start_and_settle().await;
 
     setting.rt.stop();

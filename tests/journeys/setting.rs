@@ -1,6 +1,6 @@
 //! What the journeys on the network have in common: the setting, and the words for looking at it.
 
-use journeys::{Daemon, Network, Proxy, RequestTracker, network, rt, wait};
+use journeys::{Daemon, Network, Proxy, RequestTracker, Room, network, rt, wait};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -26,8 +26,8 @@ pub struct Setting {
 
 impl Setting {
     /// Lays everything out; `more` is added to the configuration. The daemon does not run yet.
-    pub async fn new(more: &str) -> Setting {
-        let net = Network::build().expect("the network can be laid");
+    pub async fn new(room: &Room, more: &str) -> Setting {
+        let net = Network::build(room).expect("the network can be laid");
         let rt = RequestTracker::open().expect("Request Tracker runs");
         let upstream = rt::ADDRESS.parse().expect("an address");
         let proxy = Proxy::start(network::MACHINE, upstream).await.expect("the proxy listens");

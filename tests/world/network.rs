@@ -13,6 +13,7 @@
 //! carrier while both ports stay switched on, as with a digger. The core router and the switches
 //! run snmpd. All addresses are from the range that is set aside for benchmarks (198.18.0.0/15).
 
+use crate::Room;
 use crate::shell::{self, ip};
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
@@ -48,9 +49,10 @@ pub struct Network {
 }
 
 impl Network {
-    /// Builds it; removes first what an earlier run that was killed has left behind.
-    pub fn build() -> Result<Network> {
-        remove_stale();
+    /// Builds it; removes first what an earlier run that was killed has left behind. Whoever has the
+    /// room is alone on this machine, so whatever carries our name is left behind.
+    pub fn build(_room: &Room) -> Result<Network> {
+        remove(&format!("{STEM}-"));
         let mut net = Network {
             prefix: format!("{STEM}-{}-{}-", std::process::id(), BUILT.fetch_add(1, Relaxed)),
             agents: Vec::new(),
@@ -317,18 +319,6 @@ fn remove(prefix: &str) {
             let _ = shell::run("kill", &["-KILL", pid]);
         }
         let _ = ip(&format!("netns del {ns}"));
-    }
-}
-
-/// A run that was killed leaves its namespaces; their names say which process they belonged to.
-fn remove_stale() {
-    for ns in namespaces() {
-        let owner = ns.strip_prefix(&format!("{STEM}-")).and_then(|rest| rest.split('-').next());
-        if let Some(pid) = owner.and_then(|pid| pid.parse::<u32>().ok())
-            && !Path::new(&format!("/proc/{pid}")).exists()
-        {
-            remove(&format!("{STEM}-{pid}-"));
-        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! What a journey needs, and the one room in which the journeys take turns.
 //!
-//! Journeys share the servers, two processors and the names of network namespaces, and they measure
-//! seconds; so they go one at a time, also across processes. A file lock does that under every test
-//! runner. What a machine lacks skips a journey loudly; under `KENTONGAN_NO_SKIP=1` it fails it.
+//! Journeys share the servers with their ports, the addresses of the network and the processors, and
+//! they measure seconds; so on a machine they go one at a time, whichever process or clone they belong
+//! to. A lock on a file that every machine has does that under every test runner. What a machine lacks skips a journey loudly; under `KENTONGAN_NO_SKIP=1` it fails it.
 
 use crate::shell;
 use std::fs::File;
+
+/// The file whose lock is the key of the room; it is only locked, never written.
+const ROOM: &str = "/etc/hosts";
 
 /// Something that a fresh machine may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,13 +86,8 @@ impl Room {
             eprintln!("\n*** SKIPPED: {journey}: {why}; `make test` as root runs it ***\n");
             return None;
         }
-        let dir = shell::peers();
-        std::fs::create_dir_all(&dir).expect("the folder of the peers can be made");
-        let turn = File::options()
-            .create(true)
-            .append(true)
-            .open(dir.join("turn.lock"))
-            .expect("the lock of the room can be opened");
+        std::fs::create_dir_all(shell::peers()).expect("the folder of the peers can be made");
+        let turn = File::open(ROOM).expect("every machine has this file");
         turn.lock().expect("the room can be locked");
         Some(Room { _turn: turn })
     }

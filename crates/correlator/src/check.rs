@@ -72,11 +72,12 @@ impl Correlator {
         if let Some(r) = restarted {
             (verdict, reason, routine) = (Verdict::Updated, r.into(), false);
         }
-        let awaited = !self.state.waiting.is_empty()
-            && self.reach.device_of(target).is_some_and(|d| {
-                self.state.waiting.contains(&self.reach.devices[d.0 as usize].target)
-            });
-        if self.dirty || awaited {
+        if !self.state.waiting.is_empty()
+            && let Some(d) = self.reach.device_of(target)
+        {
+            self.heard_of(d.0);
+        }
+        if self.unsettled() {
             self.evaluate();
         }
         self.conclude(at, target, ix, verdict, reason, routine);
@@ -420,12 +421,12 @@ impl Correlator {
                 self.reach.links[l.0 as usize].admin_down.insert(target);
             }
             let c = &mut self.state.checks[ix as usize];
-            let bad = matches!(c.phase, Phase::Bad | Phase::Clearing);
             (c.phase, c.history, c.good_run) = (Phase::Ok, 0, 0);
-            if bad {
+            self.no_longer_suspect(ix);
+            if self.state.alarms.contains_key(&silent(ix)) {
                 self.recovered(ix, "it was switched off on purpose");
             }
-            self.dirty = true;
+            self.link_changed(target);
         }
         (Verdict::AdminDown, "switched off on purpose".into(), !news)
     }
@@ -435,7 +436,14 @@ impl Correlator {
             if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
                 self.reach.links[l.0 as usize].admin_down.remove(&target);
             }
-            self.dirty = true;
+            self.link_changed(target);
+        }
+    }
+
+    /// A link is there again, or no longer: what is at its ends may be explained otherwise.
+    fn link_changed(&mut self, port: TargetIx) {
+        if let Thing::Port(_, Some(l)) = self.reach.things[port as usize] {
+            self.dirty.devices.extend(self.inventory[l].ends.map(|d| d.0));
         }
     }
 
@@ -462,7 +470,7 @@ impl Correlator {
             let view = &mut self.reach.devices[d.0 as usize];
             if !view.observed {
                 view.observed = true;
-                self.dirty = true;
+                self.dirty.devices.insert(d.0);
             }
         }
     }
@@ -477,7 +485,7 @@ impl Correlator {
         view.last_reply = view.last_reply.max(at);
         if !view.observed {
             view.observed = true;
-            self.dirty = true;
+            self.dirty.devices.insert(d.0);
         }
         let elsewhere = !view.silent.is_empty()
             && !view.silent.contains(&ix)
@@ -487,7 +495,7 @@ impl Correlator {
             view.answers_elsewhere += 1;
             self.state.elsewhere.insert(view.target, view.answers_elsewhere);
             if view.answers_elsewhere == 2 {
-                self.dirty = true;
+                self.dirty.devices.insert(d.0);
                 self.root_came_back(d);
             }
         }
@@ -552,7 +560,7 @@ impl Correlator {
         if flapping {
             self.begin_flapping(ix);
         }
-        self.dirty = true;
+        self.look_again_at(key);
     }
 
     /// A new alarm, held until it is known what explains it.
@@ -578,7 +586,7 @@ impl Correlator {
         );
         self.set_timer(hold_until, Timer::Hold(key));
         self.alarm_line(key, AlarmState::Held, was, None, reason);
-        self.dirty = true;
+        self.look_again_at(key);
     }
 
     /// Whether the device answered another check after `onset`.
@@ -609,7 +617,9 @@ impl Correlator {
         if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
             self.reach.links[l.0 as usize].down.remove(&ix);
         }
-        self.dirty = true;
+        if let Some(d) = self.reach.device_of(target) {
+            self.dirty.devices.insert(d.0);
+        }
         let Some(alarm) = self.state.alarms.get(&key) else { return };
         if alarm.state == AlarmState::Flapping || flapping {
             self.begin_flapping(ix);
@@ -628,7 +638,6 @@ impl Correlator {
         let key = silent(ix);
         if self.state.alarms.contains_key(&key) && !self.is_flapping(key) {
             self.drop_alarm(key);
-            self.dirty = true;
         }
     }
 

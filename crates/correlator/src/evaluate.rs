@@ -5,7 +5,7 @@
 
 use crate::Correlator;
 use crate::reach::{Component, Thing, held};
-use crate::state::{AlarmKey, Cause, IncidentIx, TargetIx};
+use crate::state::{AlarmKey, Cause, IncidentIx, TargetIx, Waiter};
 use model::inventory::{DeviceIx, LinkIx};
 use model::{AlarmState, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,30 +17,73 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Another monitor may see an outage this much earlier than we do.
 const ABOUT_THE_SAME_TIME: Duration = Duration::from_secs(120);
 
+/// What has to be looked at before the event at hand is done.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    /// Devices of which something confirmed changed.
+    pub(crate) devices: BTreeSet<u32>,
+    /// Alarms about one device, port or link alone that are held.
+    pub(crate) alarms: BTreeSet<AlarmKey>,
+    /// Everything.
+    pub(crate) all: bool,
+}
+
 impl Correlator {
-    /// Looks at everything confirmed, and brings the incidents in line with it.
-    pub(crate) fn evaluate(&mut self) {
-        self.dirty = false;
-        self.state.waiting.clear();
-        // Where the alarms of an incident went that it lost.
-        let mut went: BTreeMap<IncidentIx, IncidentIx> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        for d in self.unreachable() {
-            if !seen.contains(&d) {
-                let c = self.reach.component(&self.inventory, d);
-                seen.extend(c.members.iter().copied());
-                self.look_at_component(&c, &mut went);
+    /// Whether there is anything to look at.
+    pub(crate) fn unsettled(&self) -> bool {
+        self.dirty.all
+            || !self.dirty.devices.is_empty()
+            || !self.dirty.alarms.is_empty()
+            || !self.touched.is_empty()
+    }
+
+    /// Whoever waits for this device looks again.
+    pub(crate) fn heard_of(&mut self, device: u32) {
+        let target = self.reach.devices[device as usize].target;
+        let from = (target, Waiter::Around(0));
+        let waiters: Vec<(TargetIx, Waiter)> =
+            self.state.waiting.range(from..).take_while(|(t, _)| *t == target).copied().collect();
+        for w in waiters {
+            self.state.waiting.remove(&w);
+            match w.1 {
+                Waiter::Around(t) => {
+                    self.dirty.devices.extend(self.reach.device_of(t).map(|d| d.0))
+                }
+                Waiter::Alarm(key) => {
+                    self.dirty.alarms.insert(key);
+                }
             }
         }
-        let local: Vec<AlarmKey> = self
-            .state
-            .alarms
-            .iter()
-            .filter(|(k, a)| held(a.state) && !self.is_reach(**k))
-            .map(|(k, _)| *k)
-            .collect();
-        for key in local {
-            self.look_at_local(key, &mut went);
+    }
+
+    /// Looks at what changed, and brings the incidents in line with it.
+    pub(crate) fn evaluate(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        // Where the alarms of an incident went that it lost.
+        let mut went: BTreeMap<IncidentIx, IncidentIx> = BTreeMap::new();
+        let mut look_at = BTreeSet::new();
+        if dirty.all {
+            look_at = self.unreachable();
+            dirty.alarms =
+                self.state.alarms.iter().filter(|(_, a)| held(a.state)).map(|(k, _)| *k).collect();
+        }
+        for d in dirty.devices {
+            if self.reach.devices[d as usize].down() {
+                look_at.insert(d);
+            } else {
+                look_at.extend(self.reach.down_beside(&self.inventory, d));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for d in look_at {
+            if !seen.contains(&d) && self.reach.devices[d as usize].down() {
+                self.look_around(d, &mut seen, &mut went);
+            }
+        }
+        for key in dirty.alarms {
+            if self.state.alarms.get(&key).is_some_and(|a| held(a.state)) && !self.is_reach(key) {
+                self.look_at_local(key, &mut went);
+            }
         }
         self.settle_touched(&went);
     }
@@ -73,38 +116,77 @@ impl Correlator {
         self.reach.devices[device as usize].silent.iter().map(|ix| AlarmKey::Silent(*ix)).collect()
     }
 
-    fn look_at_component(&mut self, c: &Component, went: &mut BTreeMap<IncidentIx, IncidentIx>) {
-        let now = self.state.now;
-        // From when on the evidence of the others counts, and whether it was waited for long enough.
-        let mut from = None;
-        let mut forced = false;
-        for &m in &c.members {
-            for key in self.reach_alarms(m) {
-                let Some(a) = self.state.alarms.get(&key) else { continue };
-                if held(a.state) && a.covered_by.is_none() {
-                    from = from.max(Some(a.onset + self.race(key)));
-                    forced |= a.hold_until <= now;
-                }
+    /// Explains the unreachable devices around `start`, or waits for whose evidence is wanted first.
+    fn look_around(
+        &mut self,
+        start: u32,
+        seen: &mut BTreeSet<u32>,
+        went: &mut BTreeMap<IncidentIx, IncidentIx>,
+    ) {
+        if let Some(incident) = self.surrounded(start) {
+            for key in self.reach_alarms(start).into_iter().chain(self.said_of_the_same(&[start])) {
+                self.attach(key, incident, went);
             }
+            return;
         }
-        if let Some(from) = from
-            && !forced
-        {
-            let wanted = self.reach.wanted(c, from, self.young());
-            if !wanted.is_empty() {
-                self.wait_for(&wanted);
+        let now = self.state.now;
+        let forced = self.reach_alarms(start).iter().any(|k| {
+            self.state
+                .alarms
+                .get(k)
+                .is_some_and(|a| held(a.state) && a.covered_by.is_none() && a.hold_until <= now)
+        });
+        let since = |m: u32| {
+            let held_since = self.reach_alarms(m).into_iter().filter_map(|k| {
+                let a = self.state.alarms.get(&k)?;
+                (held(a.state) && a.covered_by.is_none()).then(|| a.onset + self.race(k))
+            });
+            held_since.max().filter(|_| !forced)
+        };
+        let c = match self.reach.component(&self.inventory, start, self.young(), since) {
+            Ok(c) => c,
+            Err(wanted) => {
+                let waiter = Waiter::Around(self.reach.devices[start as usize].target);
+                self.wait_for(&wanted, waiter);
                 return;
             }
-        }
-        let by = self.reach.explain(&self.inventory, c);
-        for (&f, links) in &c.frontier {
-            let group: Vec<u32> = c.members.iter().copied().filter(|m| by[m] == f).collect();
-            self.explain_group(c, f, links, &group, went);
+        };
+        seen.extend(c.members.iter().copied());
+        for (f, group) in self.reach.explain(&self.inventory, &c) {
+            let links = c.frontier.get(&f).cloned().unwrap_or_default();
+            self.explain_group(&c, f, &links, &group, went);
         }
         for &m in &c.members {
             let cause = Cause::Device(self.reach.devices[m as usize].target);
             self.touched.extend(self.open.get(&cause));
         }
+    }
+
+    /// The incident that explains everything around a device which nothing reachable is beside: it
+    /// explains the device too, and nobody further away has to be looked at.
+    fn surrounded(&self, device: u32) -> Option<IncidentIx> {
+        let neighbours = self.inventory.graph.neighbours(device);
+        if neighbours.is_empty()
+            || self.reach.stands_at(device)
+            || self.open.contains_key(&Cause::Device(self.reach.devices[device as usize].target))
+        {
+            return None;
+        }
+        let mut one = None;
+        for &(m, link) in neighbours {
+            if self.reach.removed(link) || !self.reach.devices[m as usize].down() {
+                return None;
+            }
+            for key in self.reach_alarms(m) {
+                let a = self.state.alarms.get(&key)?;
+                let i = a.incident.filter(|_| a.state == AlarmState::Raised)?;
+                if one.is_some_and(|one| one != i) {
+                    return None;
+                }
+                one = Some(i);
+            }
+        }
+        one
     }
 
     /// The unreachable devices of `group` have one cause: `f`, or its only link to the reachable side.
@@ -167,47 +249,54 @@ impl Correlator {
     fn said_of_the_same(&self, group: &[u32]) -> Vec<AlarmKey> {
         let mut keys = Vec::new();
         for &m in group {
-            for &ix in self.reach.checks_of_device(m) {
-                let key = AlarmKey::Silent(ix);
-                let device = matches!(
-                    self.reach.things[self.state.checks[ix as usize].target as usize],
-                    Thing::Device(_)
-                );
-                if device
-                    && !self.is_reach(key)
-                    && self.state.alarms.get(&key).is_some_and(|a| a.incident.is_some())
-                {
-                    keys.push(key);
-                }
-            }
-            for &(other, l) in self.inventory.graph.neighbours(m) {
-                // A link between two that are unreachable goes with the first of them.
-                if other < m && self.reach.devices[other as usize].down() {
-                    continue;
-                }
-                let down = self.reach.links[l as usize].down.iter().map(|ix| AlarmKey::Silent(*ix));
-                keys.extend(
-                    down.filter(|k| self.state.alarms.get(k).is_some_and(|a| a.incident.is_some())),
-                );
-            }
-        }
-        for (ix, s) in &self.state.signals {
-            let Thing::Device(d) = self.reach.things[s.target as usize] else { continue };
-            let key = AlarmKey::Signal(*ix);
             let silent_since = self
-                .reach_alarms(d.0)
+                .reach_alarms(m)
                 .iter()
                 .filter_map(|k| self.state.alarms.get(k))
                 .map(|a| a.onset)
                 .min();
-            if let (true, Some(a), Some(since)) =
-                (group.contains(&d.0), self.state.alarms.get(&key), silent_since)
-                && a.incident.is_some()
-                && a.onset + ABOUT_THE_SAME_TIME >= since
-            {
-                keys.push(key);
-            }
+            keys.extend(self.local_alarms_of(m).into_iter().filter(|k| match k {
+                AlarmKey::Silent(_) => true,
+                AlarmKey::Level(..) | AlarmKey::Signal(_) => {
+                    self.state.alarms.get(k).is_some_and(|a| {
+                        held(a.state)
+                            || silent_since.is_some_and(|s| {
+                                matches!(k, AlarmKey::Signal(_))
+                                    && a.onset + ABOUT_THE_SAME_TIME >= s
+                            })
+                    })
+                }
+            }));
         }
+        keys
+    }
+
+    /// The alarms about a device alone, or about the links that end at it. A link between two that are
+    /// unreachable goes with the first of them.
+    pub(crate) fn local_alarms_of(&self, device: u32) -> Vec<AlarmKey> {
+        let mut keys = Vec::new();
+        for &ix in self.reach.checks_of_device(device) {
+            let target = self.state.checks[ix as usize].target;
+            if matches!(self.reach.things[target as usize], Thing::Device(_)) {
+                let key = AlarmKey::Silent(ix);
+                if !self.is_reach(key) && self.state.alarms.contains_key(&key) {
+                    keys.push(key);
+                }
+            }
+            let levels = AlarmKey::Level(ix, 0)..=AlarmKey::Level(ix, u8::MAX);
+            keys.extend(self.state.alarms.range(levels).map(|(k, _)| *k));
+        }
+        for &(other, l) in self.inventory.graph.neighbours(device) {
+            if other < device && self.reach.devices[other as usize].down() {
+                continue;
+            }
+            let down = self.reach.links[l as usize].down.iter().map(|ix| AlarmKey::Silent(*ix));
+            keys.extend(down.filter(|k| self.state.alarms.contains_key(k)));
+        }
+        let signals = self.reach.signals.get(&device).into_iter().flatten();
+        keys.extend(
+            signals.map(|ix| AlarmKey::Signal(*ix)).filter(|k| self.state.alarms.contains_key(k)),
+        );
         keys
     }
 
@@ -268,7 +357,7 @@ impl Correlator {
             }
             Thing::Stranger => Vec::new(),
         };
-        let mut wanted = Vec::new();
+        let mut wanted = BTreeSet::new();
         for d in concerned {
             let view = &self.reach.devices[d.0 as usize];
             if view.down() {
@@ -285,11 +374,11 @@ impl Correlator {
                 && view.observed
                 && (!view.suspect.is_empty() || view.last_reply <= onset)
             {
-                wanted.push(d.0);
+                wanted.insert(d.0);
             }
         }
         if !wanted.is_empty() && !forced {
-            self.wait_for(&wanted);
+            self.wait_for(&wanted, Waiter::Alarm(key));
             return;
         }
         let (cause, root) = self.local_cause(key, target, thing);
@@ -444,9 +533,9 @@ impl Correlator {
     }
 
     /// These are waited for, and asked at once.
-    fn wait_for(&mut self, devices: &[u32]) {
+    fn wait_for(&mut self, devices: &BTreeSet<u32>, waiter: Waiter) {
         for &d in devices {
-            self.state.waiting.insert(self.reach.devices[d as usize].target);
+            self.state.waiting.insert((self.reach.devices[d as usize].target, waiter));
             self.ask(d);
         }
     }
@@ -479,6 +568,9 @@ impl Correlator {
             .filter(|(_, i)| i.open())
             .map(|(ix, i)| (i.cause, *ix))
             .collect();
+        for (ix, s) in &self.state.signals {
+            self.reach.signal_stands(s.target, *ix);
+        }
         self.signal_index = self
             .state
             .signals
@@ -504,8 +596,7 @@ impl Correlator {
         let mut seen = BTreeSet::new();
         for &(m, _) in self.inventory.graph.neighbours(device.0) {
             if self.reach.devices[m as usize].down() && !seen.contains(&m) {
-                let c = self.reach.component(&self.inventory, m);
-                for x in c.members {
+                for x in self.reach.all_around(&self.inventory, m) {
                     seen.insert(x);
                     let own = Cause::Device(self.reach.devices[x as usize].target);
                     afresh.extend(self.reach_alarms(x).into_iter().filter(|k| {
@@ -515,6 +606,7 @@ impl Correlator {
                 }
             }
         }
+        self.dirty.alarms.extend(self.local_alarms_of(device.0));
         for key in afresh {
             // What gave a good sign already needs no more than another one.
             let settled = |a: &crate::state::Alarm| {

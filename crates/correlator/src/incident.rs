@@ -389,7 +389,6 @@ impl Correlator {
         let (was, incident) = (alarm.state, alarm.incident);
         self.alarm_line(key, AlarmState::Ok, was, incident, reason.to_owned());
         self.drop_alarm(key);
-        self.dirty = true;
     }
 
     /// Takes an alarm out of everything, without a word.
@@ -421,7 +420,21 @@ impl Correlator {
     /// The time for which an alarm may be held is over.
     pub(crate) fn hold_ends(&mut self, key: AlarmKey) {
         if self.state.alarms.get(&key).is_some_and(|a| a.state == AlarmState::Held) {
+            self.look_again_at(key);
             self.evaluate();
+        }
+    }
+
+    /// An alarm has to be looked at: with its device when it is about reachability, else alone.
+    pub(crate) fn look_again_at(&mut self, key: AlarmKey) {
+        let device = self.reach.device_of(self.target_of_alarm(key));
+        match device {
+            Some(d) if self.is_reach(key) => {
+                self.dirty.devices.insert(d.0);
+            }
+            _ => {
+                self.dirty.alarms.insert(key);
+            }
         }
     }
 

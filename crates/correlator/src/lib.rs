@@ -25,6 +25,7 @@ pub use look::DeviceLook;
 pub use rebuild::Past;
 pub use state::State;
 
+use evaluate::Dirty;
 use model::settings::CheckRule;
 use model::{
     AlarmLine, AlarmState, Condition, Decision, Event, IncidentId, Inventory, Kind, Priority,
@@ -59,8 +60,8 @@ pub struct Correlator {
     asks: BTreeSet<(u32, &'static str)>,
     /// What the event at hand has to do with.
     event: Current,
-    /// Something confirmed changed, so that the incidents must be looked at again.
-    dirty: bool,
+    /// What must be looked at again before the event is done.
+    dirty: Dirty,
     /// Incidents to look at before the event is done.
     touched: BTreeSet<IncidentIx>,
     /// The open incidents by what caused them.
@@ -125,7 +126,7 @@ impl Correlator {
             out: VecDeque::new(),
             asks: BTreeSet::new(),
             event: Current::default(),
-            dirty: false,
+            dirty: Dirty::default(),
             touched: BTreeSet::new(),
             open: BTreeMap::new(),
             signal_index: BTreeMap::new(),
@@ -237,7 +238,7 @@ impl Correlator {
             }
             Kind::Tick => self.verdict(at, None, Verdict::Time, None, "time passed", true),
         }
-        if self.dirty || !self.touched.is_empty() {
+        if self.unsettled() {
             self.evaluate();
         }
     }
@@ -264,7 +265,7 @@ impl Correlator {
         self.reach = Reach::build(&self.inventory, &mut self.state);
         self.state.watching_since = self.state.now;
         self.let_go_of_the_removed();
-        self.dirty = true;
+        self.dirty.all = true;
         self.evaluate();
     }
 

@@ -77,8 +77,10 @@ pub(crate) struct Reach {
     pub(crate) check_index: FxHashMap<(TargetIx, u16, u16), CheckIx>,
     /// The checks of each device and its ports.
     by_device: Vec<Vec<CheckIx>>,
+    /// The signals that stand, by their device.
+    pub(crate) signals: BTreeMap<u32, BTreeSet<u32>>,
     /// Devices that a probe stands at.
-    pub(crate) stands: BTreeSet<u32>,
+    stands: BTreeSet<u32>,
 }
 
 /// A connected set of unreachable devices, and what it says.
@@ -86,13 +88,26 @@ pub(crate) struct Reach {
 pub(crate) struct Component {
     /// The unreachable devices, ascending.
     pub(crate) members: Vec<u32>,
-    /// Devices that answer and have a member as neighbour (looking through the never observed).
-    pub(crate) boundary: BTreeSet<u32>,
-    /// Devices never observed, though the inventory says they are checked.
-    pub(crate) unheard: BTreeSet<u32>,
     /// The members beside the reachable side, each with the links that lead there.
     pub(crate) frontier: BTreeMap<u32, Vec<u32>>,
 }
+
+/// Devices never observed that hang together: looked through.
+#[derive(Debug, Default)]
+struct Region {
+    /// The reachable side lies behind them.
+    lit: bool,
+    /// Who answers there.
+    boundary: BTreeSet<u32>,
+    /// Who was never heard, though the inventory says it is checked.
+    unheard: BTreeSet<u32>,
+    /// Unreachable devices at its other edges.
+    beyond: Vec<u32>,
+}
+
+/// A component that waits for more than this many devices waits for the first of them; when they
+/// have been heard it looks again. Keeps the look at a great outage short while it unfolds.
+const WANTED_MAX: usize = 16;
 
 impl Reach {
     /// Builds everything again: at a start, and when the inventory changes.
@@ -109,6 +124,7 @@ impl Reach {
             ],
             links: vec![LinkView::default(); inventory.links.len()],
             check_index: FxHashMap::default(),
+            signals: BTreeMap::new(),
             by_device: vec![Vec::new(); inventory.devices.len()],
             stands: inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0).collect(),
         };
@@ -198,116 +214,187 @@ impl Reach {
             || !inventory[d].checks.iter().any(|c| c == "icmp")
     }
 
+    /// A signal stands that is about this target.
+    pub(crate) fn signal_stands(&mut self, target: TargetIx, signal: u32) {
+        if let Some(d) = self.device_of(target) {
+            self.signals.entry(d.0).or_default().insert(signal);
+        }
+    }
+
+    /// It no longer does.
+    pub(crate) fn signal_is_over(&mut self, target: TargetIx, signal: u32) {
+        if let Some(d) = self.device_of(target)
+            && let Some(of) = self.signals.get_mut(&d.0)
+        {
+            of.remove(&signal);
+        }
+    }
+
+    /// Whether a probe stands at this device.
+    pub(crate) fn stands_at(&self, device: u32) -> bool {
+        self.stands.contains(&device)
+    }
+
     /// Looked through: never observed, and no probe stands there.
     fn transparent(&self, device: u32) -> bool {
         !self.devices[device as usize].observed && !self.stands.contains(&device)
     }
 
-    fn removed(&self, link: u32) -> bool {
+    /// Whether a link is switched off on purpose.
+    pub(crate) fn removed(&self, link: u32) -> bool {
         !self.links[link as usize].admin_down.is_empty()
     }
 
-    /// The component that the unreachable device `start` is in.
-    pub(crate) fn component(&self, inventory: &Inventory, start: u32) -> Component {
+    /// The component that the unreachable device `start` is in; or, while it cannot be explained
+    /// yet, whose evidence is wanted first. `since` says for a member from when on the evidence of
+    /// its neighbours counts, when it still has to be explained. Those never heard are waited for
+    /// only while the watch is so young that they may yet be (`young`).
+    pub(crate) fn component(
+        &self,
+        inventory: &Inventory,
+        start: u32,
+        young: bool,
+        since: impl Fn(u32) -> Option<Timestamp>,
+    ) -> Result<Component, BTreeSet<u32>> {
         let mut c = Component::default();
+        let mut wanted = BTreeSet::new();
         let mut seen = BTreeSet::from([start]);
         let mut queue = VecDeque::from([start]);
-        // Through the never observed: whether the reachable side lies behind each of them.
-        let mut regions: BTreeMap<u32, bool> = BTreeMap::new();
+        let mut regions: Vec<Region> = Vec::new();
+        let mut region_of: BTreeMap<u32, usize> = BTreeMap::new();
         while let Some(n) = queue.pop_front() {
             c.members.push(n);
+            let since = since(n);
+            let mut want = |d: u32| {
+                if since.is_some_and(|since| self.stale(d, since)) {
+                    wanted.insert(d);
+                }
+            };
             let mut out = Vec::new();
+            let mut alone = true;
             for &(m, link) in inventory.graph.neighbours(n) {
                 if self.removed(link) {
                     continue;
                 }
-                let view = &self.devices[m as usize];
-                if view.down() {
+                alone = false;
+                if self.devices[m as usize].down() {
                     if seen.insert(m) {
                         queue.push_back(m);
                     }
                 } else if self.transparent(m) {
-                    if self.look_through(inventory, m, &mut regions, &mut c, &mut seen, &mut queue)
-                    {
+                    let r = *region_of.entry(m).or_insert(usize::MAX);
+                    let r = if r == usize::MAX {
+                        self.region(inventory, m, &mut regions, &mut region_of)
+                    } else {
+                        r
+                    };
+                    let region = &regions[r];
+                    region.boundary.iter().for_each(|d| want(*d));
+                    if young {
+                        region.unheard.iter().for_each(|d| want(*d));
+                    }
+                    queue.extend(region.beyond.iter().filter(|d| seen.insert(**d)));
+                    if region.lit {
                         out.push(link);
                     }
                 } else {
-                    self.meet(inventory, m, &mut c);
                     out.push(link);
+                    if self.devices[m as usize].observed
+                        || (young && !inventory.devices[m as usize].checks.is_empty())
+                    {
+                        want(m);
+                    }
                 }
             }
-            let alone = inventory.graph.neighbours(n).iter().all(|&(_, l)| self.removed(l));
+            if wanted.len() >= WANTED_MAX {
+                return Err(wanted);
+            }
             if !out.is_empty() || alone || self.stands.contains(&n) {
                 out.sort_unstable();
                 c.frontier.insert(n, out);
             }
         }
+        if !wanted.is_empty() {
+            return Err(wanted);
+        }
         c.members.sort_unstable();
         if c.frontier.is_empty() {
-            // Nothing at all answers, and nobody stands among them: the first by name order of the
+            // Nothing at all answers, and nobody stands among them: the first by the order of the
             // inventory stands for all, rather than none.
             c.frontier.insert(c.members[0], Vec::new());
         }
-        c
+        Ok(c)
     }
 
-    /// Takes a device of the reachable side into the boundary. Where a probe stands is on that side
-    /// even if it was never observed.
-    fn meet(&self, inventory: &Inventory, m: u32, c: &mut Component) {
-        if self.devices[m as usize].observed {
-            c.boundary.insert(m);
-        } else if !inventory.devices[m as usize].checks.is_empty() {
-            c.unheard.insert(m);
+    /// Every unreachable device that hangs together with `start`, ascending.
+    pub(crate) fn all_around(&self, inventory: &Inventory, start: u32) -> Vec<u32> {
+        self.component(inventory, start, false, |_| None).map_or_else(|_| Vec::new(), |c| c.members)
+    }
+
+    /// The unreachable devices beside this one, looking through the never observed.
+    pub(crate) fn down_beside(&self, inventory: &Inventory, device: u32) -> BTreeSet<u32> {
+        let mut beside = BTreeSet::new();
+        let (mut regions, mut region_of) = (Vec::new(), BTreeMap::new());
+        for &(m, _) in inventory.graph.neighbours(device) {
+            if self.devices[m as usize].down() {
+                beside.insert(m);
+            } else if self.transparent(m) && !region_of.contains_key(&m) {
+                let r = self.region(inventory, m, &mut regions, &mut region_of);
+                beside.extend(&regions[r].beyond);
+            }
         }
+        beside
     }
 
-    /// Walks the never observed from `start`; says whether the reachable side lies behind them.
-    fn look_through(
+    /// Whether the evidence of a device is not good enough to say that it answers since then.
+    fn stale(&self, device: u32, since: Timestamp) -> bool {
+        let view = &self.devices[device as usize];
+        !view.suspect.is_empty() || view.last_reply <= since
+    }
+
+    /// Walks the never observed from `start`.
+    fn region(
         &self,
         inventory: &Inventory,
         start: u32,
-        regions: &mut BTreeMap<u32, bool>,
-        c: &mut Component,
-        seen: &mut BTreeSet<u32>,
-        queue: &mut VecDeque<u32>,
-    ) -> bool {
-        if let Some(&lit) = regions.get(&start) {
-            return lit;
-        }
-        let (mut region, mut at, mut lit) = (vec![start], 0, false);
-        let mut inside = BTreeSet::from([start]);
-        while at < region.len() {
-            let n = region[at];
-            at += 1;
+        regions: &mut Vec<Region>,
+        region_of: &mut BTreeMap<u32, usize>,
+    ) -> usize {
+        let place = regions.len();
+        let mut region = Region::default();
+        let mut queue = VecDeque::from([start]);
+        region_of.insert(start, place);
+        while let Some(n) = queue.pop_front() {
             if !inventory.devices[n as usize].checks.is_empty() {
-                c.unheard.insert(n);
+                region.unheard.insert(n);
             }
             for &(m, link) in inventory.graph.neighbours(n) {
                 if self.removed(link) {
                     continue;
                 }
                 if self.devices[m as usize].down() {
-                    if seen.insert(m) {
+                    region.beyond.push(m);
+                } else if self.transparent(m) {
+                    if region_of.insert(m, place) != Some(place) {
                         queue.push_back(m);
                     }
-                } else if self.transparent(m) {
-                    if inside.insert(m) {
-                        region.push(m);
-                    }
                 } else {
-                    lit = true;
-                    self.meet(inventory, m, c);
+                    // Where a probe stands is on the reachable side even if it was never observed.
+                    region.lit = true;
+                    if self.devices[m as usize].observed {
+                        region.boundary.insert(m);
+                    } else if !inventory.devices[m as usize].checks.is_empty() {
+                        region.unheard.insert(m);
+                    }
                 }
             }
         }
-        for n in region {
-            regions.insert(n, lit);
-        }
-        lit
+        regions.push(region);
+        place
     }
 
-    /// Which frontier device explains each member: the nearest, the first one on a tie.
-    pub(crate) fn explain(&self, inventory: &Inventory, c: &Component) -> BTreeMap<u32, u32> {
+    /// The members that each frontier device explains: those it is nearest to, the first one on a tie.
+    pub(crate) fn explain(&self, inventory: &Inventory, c: &Component) -> BTreeMap<u32, Vec<u32>> {
         let mut by: BTreeMap<u32, u32> = c.frontier.keys().map(|&f| (f, f)).collect();
         let mut queue: VecDeque<u32> = c.frontier.keys().copied().collect();
         while let Some(n) = queue.pop_front() {
@@ -321,17 +408,11 @@ impl Reach {
             }
         }
         let first = *c.frontier.keys().next().expect("a component has a frontier");
-        c.members.iter().map(|m| (*m, by.get(m).copied().unwrap_or(first))).collect()
-    }
-
-    /// Whose evidence is still wanted before what fell silent at `onset` can be explained. Those
-    /// never heard are waited for only while the watch is so young that they may yet be (`young`).
-    pub(crate) fn wanted(&self, c: &Component, onset: Timestamp, young: bool) -> Vec<u32> {
-        let stale = |d: &&u32| {
-            let view = &self.devices[**d as usize];
-            !view.suspect.is_empty() || view.last_reply <= onset
-        };
-        c.boundary.iter().filter(stale).chain(c.unheard.iter().filter(|_| young)).copied().collect()
+        let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for m in &c.members {
+            groups.entry(by.get(m).copied().unwrap_or(first)).or_default().push(*m);
+        }
+        groups
     }
 
     /// Whether an element works, as far as reachability tells.

@@ -48,6 +48,7 @@ impl Correlator {
             },
         );
         self.signal_index.insert(name, ix);
+        self.reach.signal_stands(target, ix);
         let key = AlarmKey::Signal(ix);
         self.raise_alarm(key, at, AlarmState::Ok, summary);
         self.evaluate();
@@ -112,6 +113,9 @@ impl Correlator {
         let incident = self.state.alarms.get(&key).and_then(|a| a.incident);
         let id = incident.and_then(|i| self.state.incidents.get(&i)).map(|i| i.id.clone());
         self.end_alarm(key, &format!("{} says it is over", name.0));
+        if let Some(target) = target {
+            self.reach.signal_is_over(target, ix);
+        }
         self.state.signals.remove(&ix);
         self.evaluate();
         let incident =

@@ -63,8 +63,8 @@ pub struct State {
 
     /// Answers of devices by checks that are not silent, since another one is.
     pub(crate) elsewhere: BTreeMap<TargetIx, u8>,
-    /// Devices whose evidence somebody waits for.
-    pub(crate) waiting: BTreeSet<TargetIx>,
+    /// Whose evidence is waited for, and by whom.
+    pub(crate) waiting: BTreeSet<(TargetIx, Waiter)>,
 
     // ---- incidents ----
     /// Open ones, and resolved ones until they are closed.
@@ -160,6 +160,15 @@ pub(crate) enum AlarmKey {
     Level(CheckIx, u8),
     /// A signal.
     Signal(u32),
+}
+
+/// Who waits for the evidence of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Waiter {
+    /// The unreachable devices around this one.
+    Around(TargetIx),
+    /// An alarm about one device, port or link alone.
+    Alarm(AlarmKey),
 }
 
 /// Something confirmed.

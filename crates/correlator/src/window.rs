@@ -104,6 +104,7 @@ impl Correlator {
                 }
             }
         }
+        self.dirty.all = true;
         self.evaluate();
     }
 }
