@@ -50,6 +50,7 @@ soak)
   build
   KENTONGAN_SOAK=1 journeys c_killed_at_random_moments ;;
 bench)
-  $cargo bench --locked --workspace ;;
+  $cargo build --locked --release -p kentongan
+  $cargo bench --locked --workspace --bench '*' ;;
 *) echo "usage: $0 all|soak|bench" >&2; exit 2 ;;
 esac

@@ -146,8 +146,9 @@ impl Correlator {
         let c = match self.reach.component(&self.inventory, start, self.young(), since) {
             Ok(c) => c,
             Err(wanted) => {
-                let waiter = Waiter::Around(self.reach.devices[start as usize].target);
-                self.wait_for(&wanted, waiter);
+                // Under the name of the member in want, so that all who wait behind it wait once.
+                let waiter = Waiter::Around(self.reach.devices[wanted.beside as usize].target);
+                self.wait_for(&wanted.devices, waiter);
                 return;
             }
         };

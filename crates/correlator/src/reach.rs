@@ -105,8 +105,17 @@ struct Region {
     beyond: Vec<u32>,
 }
 
-/// A component that waits for more than this many devices waits for the first of them; when they
-/// have been heard it looks again. Keeps the look at a great outage short while it unfolds.
+/// Why a component cannot be explained yet.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// The member whose neighbours have to be heard first.
+    pub(crate) beside: u32,
+    /// Those neighbours.
+    pub(crate) devices: BTreeSet<u32>,
+}
+
+/// Of those whose evidence is wanted, this many are waited for at a time. When one of them has been
+/// heard the look goes on from there: so a great outage costs little while it unfolds.
 const WANTED_MAX: usize = 16;
 
 impl Reach {
@@ -255,7 +264,7 @@ impl Reach {
         start: u32,
         young: bool,
         since: impl Fn(u32) -> Option<Timestamp>,
-    ) -> Result<Component, BTreeSet<u32>> {
+    ) -> Result<Component, Wanted> {
         let mut c = Component::default();
         let mut wanted = BTreeSet::new();
         let mut seen = BTreeSet::from([start]);
@@ -306,16 +315,14 @@ impl Reach {
                     }
                 }
             }
-            if wanted.len() >= WANTED_MAX {
-                return Err(wanted);
+            if !wanted.is_empty() {
+                let devices = wanted.into_iter().take(WANTED_MAX).collect();
+                return Err(Wanted { beside: n, devices });
             }
             if !out.is_empty() || alone || self.stands.contains(&n) {
                 out.sort_unstable();
                 c.frontier.insert(n, out);
             }
-        }
-        if !wanted.is_empty() {
-            return Err(wanted);
         }
         c.members.sort_unstable();
         if c.frontier.is_empty() {
