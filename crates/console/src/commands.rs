@@ -27,6 +27,9 @@ const TEXT_BYTES_MAX: usize = 4000;
 /// Longest window: a silence of a year is a fault that nobody will remember.
 const WINDOW_MAX: Duration = Duration::from_hours(31 * 24);
 
+/// What the diary says of a priority that somebody set without saying why.
+const NO_REASON: &str = "no reason given";
+
 /// Most entries in the scope of one window.
 const SCOPE_MAX: usize = 500;
 
@@ -39,7 +42,7 @@ pub(crate) struct CommandBody {
     by: String,
     /// The note (`note`; with `acknowledge` it is noted as well).
     text: Option<String>,
-    /// Why, in the person's words (`resolve`, `reprioritise`).
+    /// Why, in the person's words (`resolve`; `reprioritise`, where it may be absent).
     reason: Option<String>,
     /// `P1` to `P4` (`reprioritise`).
     priority: Option<String>,
@@ -130,11 +133,14 @@ pub(crate) async fn reprioritise(
 ) -> Taken {
     let incident = known(&shared, &id).await?;
     only(&body, &["reason", "priority"])?;
-    let reason = text("reason", body.reason.as_deref())?;
     let given = body.priority.as_deref().unwrap_or_default();
     let priority = Priority::from_word(given).ok_or_else(|| {
         Problem::unprocessable(format!("priority is {:?}; it may be P1 to P4.", cut(given)))
     })?;
+    let reason = match body.reason.as_deref() {
+        None => NO_REASON.to_owned(),
+        given => text("reason", given)?,
+    };
     let operation = Operation::Reprioritise { incident, priority, reason };
     submit(&shared, &name(&body.by)?, operation, &id).await
 }

@@ -23,6 +23,7 @@ pub use problem::Problem;
 pub use views::ExplainDoc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::get;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use telemetry::Telemetry;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa::Modify;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -123,7 +125,34 @@ pub fn openapi(also: Option<utoipa::openapi::OpenApi>) -> utoipa::openapi::OpenA
     if let Some(also) = also {
         document.merge(also);
     }
+    describe_answers(&mut document);
     document
+}
+
+/// OpenAPI wants a description of every answer: where a route gives none, its status says enough.
+fn describe_answers(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.options,
+            &mut item.head,
+            &mut item.patch,
+            &mut item.trace,
+        ];
+        for operation in operations.into_iter().flatten() {
+            for (status, answer) in &mut operation.responses.responses {
+                let RefOr::T(answer) = answer else { continue };
+                if answer.description.is_empty() {
+                    let status = status.parse().ok().and_then(|s| StatusCode::from_u16(s).ok());
+                    let reason = status.and_then(|s| s.canonical_reason());
+                    reason.unwrap_or("Any other answer").clone_into(&mut answer.description);
+                }
+            }
+        }
+    }
 }
 
 fn api(shared: &Arc<Shared>) -> OpenApiRouter<Arc<Shared>> {

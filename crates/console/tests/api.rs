@@ -557,8 +557,7 @@ async fn health_says_what_is_wrong() {
         assert_eq!(s.get("/livez").await.status.is_success(), live, "{name}");
     }
     // A desk that is away, or was never asked, is no reason to stop taking events.
-    *s.world.spoil.lock().unwrap() =
-        Some(|d| d.desks.iter_mut().for_each(|x| x.reachable = None));
+    *s.world.spoil.lock().unwrap() = Some(|d| d.desks.iter_mut().for_each(|x| x.reachable = None));
     assert_eq!(s.get("/readyz").await.status, StatusCode::OK);
 }
 

@@ -15,8 +15,11 @@ impl Correlator {
         let i = &self.state.incidents[&ix];
         let down = self.down_of(i);
         let (affected, urgency, most, whole_sites) = self.affected_by(i, &down);
-        let massive = whole_sites.len() >= 3
-            || whole_sites.iter().any(|s| self.active_devices(*s).count() >= 2);
+        // How far *this* reaches: a site that others took down in part is not wholly of its doing.
+        let own = |s: &&u32| self.active_devices(**s).all(|d| down.contains(&d.0));
+        let own_sites: Vec<&u32> = whole_sites.iter().filter(own).collect();
+        let massive =
+            own_sites.len() >= 3 || own_sites.iter().any(|s| self.active_devices(**s).count() >= 2);
         let scope = match affected.devices.len() {
             _ if massive => Scope::Masif,
             0 | 1 => Scope::Lokal,
@@ -81,9 +84,27 @@ impl Correlator {
                 services.extend(self.inventory.services_of(Element::Link(l)));
             }
         }
+        // A signal about a site or a service says that it fails, whatever its devices say.
+        let mut said_broken = None;
+        if let Cause::Other(t) = i.cause {
+            match self.reach.things[t as usize] {
+                Thing::Site(s) => {
+                    sites.insert(s.0);
+                    let weight = |d: &&DeviceIx| self.inventory[**d].criticality;
+                    if let Some(d) = self.inventory[s].devices.iter().max_by_key(weight)
+                        && self.inventory[*d].criticality > most.0
+                    {
+                        most = (self.inventory[*d].criticality, Some(&self.inventory[*d].id));
+                    }
+                }
+                Thing::Service(s) => said_broken = Some(s),
+                _ => {}
+            }
+        }
         let broken: Vec<u32> = services
             .into_iter()
             .filter(|s| !self.inventory.services[*s as usize].needs.met(&|e| self.reach.works(*e)))
+            .chain(said_broken)
             .collect();
         for &s in &broken {
             let service = &self.inventory.services[s as usize];
@@ -117,8 +138,10 @@ impl Correlator {
         affected: &Affected,
     ) -> (Priority, String) {
         let severity = self.worst_severity(i);
-        if let (Cause::Other(_), true) =
-            (i.cause, i.members.iter().all(|k| matches!(k, AlarmKey::Signal(_))))
+        let known =
+            matches!(i.cause, Cause::Other(t) if self.reach.things[t as usize] != Thing::Stranger);
+        if let (Cause::Other(_), true, false) =
+            (i.cause, i.members.iter().all(|k| matches!(k, AlarmKey::Signal(_))), known)
         {
             let severity = severity.unwrap_or(Severity::Average);
             let p = self.settings.priority.of_severity(severity);

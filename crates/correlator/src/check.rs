@@ -57,6 +57,7 @@ impl Correlator {
         if matches!(o.outcome, Outcome::Reply(_)) {
             self.agent_answered(ix, at);
         }
+        let before = self.alarm_behind(ix).and_then(|k| self.state.alarms[&k].incident);
         let restarted = self.look_at_uptime(ix, o);
         let (mut verdict, mut reason, mut routine) = match sample {
             Sample::Good => self.good(ix, at),
@@ -65,9 +66,9 @@ impl Correlator {
             Sample::Unknown => self.unknown(ix, o),
         };
         if let Outcome::Reply(values) = &o.outcome
-            && let Some((v, r)) = self.handle_levels(ix, at, values)
+            && let Some((v, r, quiet)) = self.handle_levels(ix, at, values)
         {
-            (verdict, reason, routine) = (v, r, false);
+            (verdict, reason, routine) = (v, r, quiet && routine);
         }
         if let Some(r) = restarted {
             (verdict, reason, routine) = (Verdict::Updated, r.into(), false);
@@ -79,6 +80,10 @@ impl Correlator {
         }
         if self.unsettled() {
             self.evaluate();
+        }
+        if verdict == Verdict::Recovered {
+            self.verdict(at, Some(target), verdict, before, reason, routine);
+            return;
         }
         self.conclude(at, target, ix, verdict, reason, routine);
     }
@@ -124,7 +129,7 @@ impl Correlator {
             },
             _ => match self.role_in(key, incident) {
                 Verdict::Joined if !routine && self.opened_now(incident) => {
-                    (Verdict::Opened, "it opened an incident".into())
+                    (Verdict::Opened, self.opened_how(incident))
                 }
                 Verdict::SuppressedByRoot => {
                     let root = incident
@@ -166,7 +171,11 @@ impl Correlator {
 
     fn target_of(&mut self, name: &str) -> Option<TargetIx> {
         if let Some(ix) = self.state.targets.get(name) {
-            return (self.reach.things[ix as usize] != Thing::Stranger).then_some(ix);
+            let thing = self.reach.things[ix as usize];
+            return matches!(thing, Thing::Device(_) | Thing::Port(..)).then_some(ix);
+        }
+        if self.inventory.link(name).is_some() || self.inventory.site(name).is_some() {
+            return None;
         }
         self.inventory.device_of(name)?;
         let ix = self.state.targets.intern(name);
@@ -205,6 +214,12 @@ impl Correlator {
         let check = &self.state.checks[ix as usize];
         match &o.outcome {
             Outcome::Failed { .. } => Sample::Unknown,
+            // That nobody told us about a port does not mean that it is down.
+            Outcome::NoReply
+                if matches!(self.reach.things[check.target as usize], Thing::Port(..)) =>
+            {
+                Sample::Unknown
+            }
             Outcome::NoReply => Sample::Bad,
             Outcome::Reply(values) => {
                 if !matches!(self.reach.things[check.target as usize], Thing::Port(..)) {
@@ -353,6 +368,13 @@ impl Correlator {
                 c.onset = at;
                 let reason = format!("bad {bad} of the last {of}; {needs} confirm it");
                 self.now_suspect(ix);
+                if self.is_flapping(silent(ix)) {
+                    return (
+                        Verdict::Flapping,
+                        "it changes too often to mean anything".into(),
+                        false,
+                    );
+                }
                 self.alarm_line(silent(ix), AlarmState::Suspect, was, self.lingering(ix), reason);
                 (Verdict::Suspect, "a first sign of failure".into(), false)
             }
@@ -387,7 +409,8 @@ impl Correlator {
     fn unknown(&mut self, ix: CheckIx, o: &Observation<'_>) -> (Verdict, Cow<'static, str>, bool) {
         let reason = match &o.outcome {
             Outcome::Failed { reason } => format!("it could not be asked: {reason}"),
-            _ => "the answer says nothing about its state".into(),
+            Outcome::NoReply => "nobody answered for this port".into(),
+            Outcome::Reply(_) => "the answer says nothing about its state".into(),
         };
         let c = &mut self.state.checks[ix as usize];
         c.good_run = 0;
@@ -408,7 +431,10 @@ impl Correlator {
         c.seen = 0;
         c.history = 0;
         self.no_longer_suspect(ix);
-        self.alarm_line(silent(ix), AlarmState::Unknown, was, self.lingering(ix), reason.clone());
+        if !self.is_flapping(silent(ix)) {
+            let incident = self.lingering(ix);
+            self.alarm_line(silent(ix), AlarmState::Unknown, was, incident, reason.clone());
+        }
         (Verdict::Unknown, reason.into(), false)
     }
 
@@ -581,6 +607,7 @@ impl Correlator {
                 confirmed: now,
                 hold_until,
                 incident: None,
+                said: reason.clone(),
                 covered_by: None,
             },
         );
@@ -655,6 +682,9 @@ impl Correlator {
             Phase::Suspect => {
                 (c.history, c.seen, c.phase) = (0, 0, Phase::Unknown);
                 self.no_longer_suspect(ix);
+                if self.is_flapping(silent(ix)) {
+                    return;
+                }
                 self.alarm_line(
                     silent(ix),
                     AlarmState::Unknown,

@@ -43,7 +43,9 @@ impl Correlator {
                     );
                     return;
                 };
+                self.acting = Some(c.by.clone());
                 let reason = self.on_incident(ix, c);
+                self.acting = None;
                 (Some(ix), reason)
             }
         };
@@ -74,7 +76,11 @@ impl Correlator {
                 i.work = Work::Resolved;
                 i.by = Some(c.by.clone());
                 let ticketed = i.ticketed;
-                self.incident_line(ix, Change::Resolved, format!("{} resolved it: {reason}", c.by));
+                self.incident_line(
+                    ix,
+                    Change::Resolved,
+                    with_reason(format!("{} resolved it", c.by), reason),
+                );
                 if ticketed {
                     self.intent(
                         ix,
@@ -82,12 +88,12 @@ impl Correlator {
                         Telling::ResolvedBy { by: c.by.clone(), reason: reason.clone() },
                     );
                 }
-                format!("{} resolved it: {reason}", c.by)
+                with_reason(format!("{} resolved it", c.by), reason)
             }
             Operation::Reprioritise { priority, reason, .. } => {
                 let was = i.priority();
                 i.wanted = Some((*priority, c.by.clone(), reason.clone()));
-                let said = format!("{} makes it {priority}: {reason}", c.by);
+                let said = with_reason(format!("{} makes it {priority}", c.by), reason);
                 self.incident_line(ix, Change::Updated, said.clone());
                 self.reprioritise(ix, was);
                 said
@@ -127,8 +133,10 @@ impl Correlator {
             && i.work == Work::New
         {
             i.work = Work::Assigned;
-            i.by = Some(by);
+            i.by = Some(by.clone());
+            self.acting = Some(by);
             self.incident_line(ix, Change::Assigned, reason.clone());
+            self.acting = None;
         }
         self.verdict(at, None, Verdict::Desk, ix, reason, false);
     }
@@ -183,4 +191,9 @@ impl Correlator {
         }
         self.watch_windows();
     }
+}
+
+/// A sentence with the reason that a person gave, where one was given.
+pub(crate) fn with_reason(said: String, reason: &str) -> String {
+    if reason.trim().is_empty() { said } else { format!("{said}: {reason}") }
 }

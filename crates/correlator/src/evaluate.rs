@@ -4,10 +4,10 @@
 //! It is idempotent: run twice, the second time decides nothing.
 
 use crate::Correlator;
-use crate::reach::{Component, Thing, held};
+use crate::reach::{Component, Need, Thing, held};
 use crate::state::{AlarmKey, Cause, IncidentIx, TargetIx, Waiter};
 use model::inventory::{DeviceIx, LinkIx};
-use model::{AlarmState, Verdict};
+use model::{AlarmState, Timestamp, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,7 +141,10 @@ impl Correlator {
                 let a = self.state.alarms.get(&k)?;
                 (held(a.state) && a.covered_by.is_none()).then(|| a.onset + self.race(k))
             });
-            held_since.max().filter(|_| !forced)
+            let waits = held_since.max().filter(|_| !forced);
+            let silent = self.reach_alarms(m).into_iter().filter_map(|k| self.state.alarms.get(&k));
+            let onset = silent.map(|a| a.onset).max();
+            Need { held: waits.is_some(), since: waits.or(onset).unwrap_or(Timestamp::MIN) }
         };
         let c = match self.reach.component(&self.inventory, start, self.young(), since) {
             Ok(c) => c,
@@ -351,12 +354,12 @@ impl Correlator {
         let thing = self.reach.things[target as usize];
         let concerned: Vec<DeviceIx> = match thing {
             Thing::Device(d) | Thing::Port(d, None) => vec![d],
-            Thing::Port(_, Some(l)) => {
+            Thing::Port(_, Some(l)) | Thing::Link(l) => {
                 let mut ends = self.inventory[l].ends.to_vec();
                 ends.sort_unstable();
                 ends
             }
-            Thing::Stranger => Vec::new(),
+            Thing::Site(_) | Thing::Service(_) | Thing::Stranger => Vec::new(),
         };
         let mut wanted = BTreeSet::new();
         for d in concerned {
@@ -388,7 +391,7 @@ impl Correlator {
         } else {
             let device = match thing {
                 Thing::Device(d) | Thing::Port(d, _) => d.0,
-                Thing::Stranger => u32::MAX,
+                Thing::Link(_) | Thing::Site(_) | Thing::Service(_) | Thing::Stranger => u32::MAX,
             };
             if let Some(window) = self.window_over(&root, device) {
                 self.cover(&[key], &window);
@@ -407,11 +410,16 @@ impl Correlator {
     ) -> (Cause, Vec<Arc<str>>) {
         match thing {
             Thing::Device(d) => (Cause::Device(target), vec![self.inventory[d].id.clone()]),
-            Thing::Port(_, Some(LinkIx(l))) => {
+            Thing::Port(_, Some(LinkIx(l))) | Thing::Link(LinkIx(l)) => {
                 let id = self.inventory.links[l as usize].id.clone();
                 (Cause::Link(self.intern(&id)), vec![id])
             }
-            Thing::Port(_, None) => {
+            // A signal about a port is about its device.
+            Thing::Port(d, None) if matches!(key, AlarmKey::Signal(_)) => {
+                let id = self.inventory[d].id.clone();
+                (Cause::Device(self.intern(&id)), vec![id])
+            }
+            Thing::Port(_, None) | Thing::Site(_) | Thing::Service(_) => {
                 (Cause::Other(target), vec![self.state.targets.name(target).clone()])
             }
             Thing::Stranger => {

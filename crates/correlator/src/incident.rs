@@ -8,6 +8,7 @@ use model::{
     AlarmState, Change, Condition, Decision, IncidentId, IncidentLine, Intent, IntentOp, Priority,
     Timestamp, Work,
 };
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,9 +49,11 @@ impl Correlator {
                 i.recovered_at = None;
                 i.condition = Condition::Failing;
                 i.work = Work::New;
-                i.by = None;
                 i.opened_by = self.event.number;
                 i.reopening = true;
+                i.reopened = true;
+                // The failure at hand, not the one before.
+                i.since = onset;
             }
             self.open.insert(cause, *ix);
             self.touched.insert(*ix);
@@ -76,6 +79,7 @@ impl Correlator {
             opened_by: self.event.number,
             fresh: true,
             reopening: false,
+            reopened: false,
             removed: false,
             recovered_at: None,
             why: String::new(),
@@ -118,6 +122,14 @@ impl Correlator {
         incident
             .and_then(|i| self.state.incidents.get(&i))
             .is_some_and(|i| i.opened_by == self.event.number)
+    }
+
+    /// In which way an event opened an incident.
+    pub(crate) fn opened_how(&self, incident: Option<IncidentIx>) -> Cow<'static, str> {
+        match incident.and_then(|i| self.state.incidents.get(&i)) {
+            Some(i) if i.reopened => "it opened the same incident again".into(),
+            _ => "it opened an incident".into(),
+        }
     }
 
     /// Brings every incident that was touched in line, and says what changed.
@@ -325,10 +337,12 @@ impl Correlator {
             ),
         };
         self.incident_line(ix, Change::Recovered, reason.clone());
-        if let Some(i) = self.state.incidents.get_mut(&ix) {
-            i.work = Work::Resolved;
+        if !resolved_already {
+            if let Some(i) = self.state.incidents.get_mut(&ix) {
+                i.work = Work::Resolved;
+            }
+            self.incident_line(ix, Change::Resolved, reason);
         }
-        self.incident_line(ix, Change::Resolved, reason);
         if self.state.incidents[&ix].ticketed {
             if !resolved_already {
                 self.intent(ix, IntentOp::Resolve, Telling::Recovered);
@@ -484,7 +498,7 @@ impl Correlator {
             reason,
             into,
             recurrence_of: i.recurrence_of.clone(),
-            by: i.by.clone(),
+            by: self.acting.clone(),
         })));
     }
 

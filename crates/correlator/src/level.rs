@@ -23,7 +23,7 @@ impl Correlator {
         ix: CheckIx,
         at: Timestamp,
         values: &Values<'_>,
-    ) -> Option<(Verdict, Cow<'static, str>)> {
+    ) -> Option<(Verdict, Cow<'static, str>, bool)> {
         let rule = usize::from(self.state.checks[ix as usize].name);
         if self.rules[rule].thresholds.is_empty() {
             return None;
@@ -34,7 +34,7 @@ impl Correlator {
             if let Some((_, value)) = values.iter().find(|(v, _)| v == name) {
                 let now = self.judge(ix, n, at, *value);
                 // That a level was crossed says more than that another was not.
-                if !matches!((&said, &now), (Some(_), None | Some((Verdict::BelowThreshold, _)))) {
+                if !matches!((&said, &now), (Some(_), None | Some((Verdict::BelowThreshold, ..)))) {
                     said = now;
                 }
             }
@@ -60,7 +60,7 @@ impl Correlator {
         n: usize,
         at: Timestamp,
         value: f64,
-    ) -> Option<(Verdict, Cow<'static, str>)> {
+    ) -> Option<(Verdict, Cow<'static, str>, bool)> {
         let rule = &self.rules[usize::from(self.state.checks[ix as usize].name)];
         let t = rule.thresholds.get(n)?.clone();
         let interval = rule.interval;
@@ -87,11 +87,15 @@ impl Correlator {
         };
         if raised {
             if beyond(&t, t.clear, mean) {
-                return Some((Verdict::Joined, "still beyond the level that clears it".into()));
+                return Some((
+                    Verdict::Joined,
+                    "still beyond the level that clears it".into(),
+                    true,
+                ));
             }
             self.state.means.remove(&slot_key);
             self.end_alarm(key, &format!("{} is {mean:.2}, back within {}", t.value, t.clear));
-            return Some((Verdict::Recovered, "back within its level".into()));
+            return Some((Verdict::Recovered, "back within its level".into(), false));
         }
         if beyond(&t, t.raise, mean) {
             let over = if t.over.is_zero() {
@@ -101,7 +105,7 @@ impl Correlator {
             };
             let reason = format!("{} is {mean:.2}{over}; the level is {}", t.value, t.raise);
             self.raise_alarm(key, at, AlarmState::Ok, reason);
-            return Some((Verdict::Joined, "beyond its level".into()));
+            return Some((Verdict::Joined, "beyond its level".into(), false));
         }
         if self.state.means.get(&slot_key).is_some_and(|m| m.total().0 == 0.0) {
             self.state.means.remove(&slot_key);
@@ -112,6 +116,7 @@ impl Correlator {
         Some((
             Verdict::BelowThreshold,
             format!("{} is {value}; not enough of it to raise", t.value).into(),
+            false,
         ))
     }
 }

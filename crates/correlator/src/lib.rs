@@ -62,6 +62,8 @@ pub struct Correlator {
     event: Current,
     /// What must be looked at again before the event is done.
     dirty: Dirty,
+    /// The person whose command or ticket news is at hand.
+    acting: Option<String>,
     /// Incidents to look at before the event is done.
     touched: BTreeSet<IncidentIx>,
     /// The open incidents by what caused them.
@@ -127,6 +129,7 @@ impl Correlator {
             asks: BTreeSet::new(),
             event: Current::default(),
             dirty: Dirty::default(),
+            acting: None,
             touched: BTreeSet::new(),
             open: BTreeMap::new(),
             signal_index: BTreeMap::new(),
@@ -215,6 +218,7 @@ impl Correlator {
         if self.state.watching_since == Timestamp::default() {
             self.state.watching_since = now;
         }
+        self.acting = None;
         match &event.kind {
             Kind::Observation(o) => self.handle_observation(at, o),
             Kind::Signal(s) => self.handle_signal(at, s),

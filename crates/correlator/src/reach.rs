@@ -15,7 +15,7 @@
 
 use crate::state::{AlarmKey, Check, CheckIx, Phase, State, TargetIx};
 use model::Inventory;
-use model::inventory::{DeviceIx, Element, LinkIx};
+use model::inventory::{DeviceIx, Element, LinkIx, SiteIx};
 use model::{AlarmState, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +27,12 @@ pub(crate) enum Thing {
     Device(DeviceIx),
     /// A port of this device, and the link it is an end of.
     Port(DeviceIx, Option<LinkIx>),
+    /// A link, under its own name.
+    Link(LinkIx),
+    /// A site.
+    Site(SiteIx),
+    /// A service, by its place.
+    Service(u32),
     /// Nothing we know.
     Stranger,
 }
@@ -95,14 +101,23 @@ pub(crate) struct Component {
 /// Devices never observed that hang together: looked through.
 #[derive(Debug, Default)]
 struct Region {
-    /// The reachable side lies behind them.
-    lit: bool,
+    /// A probe stands behind them at a device that was never observed.
+    stood_at: bool,
     /// Who answers there.
     boundary: BTreeSet<u32>,
     /// Who was never heard, though the inventory says it is checked.
     unheard: BTreeSet<u32>,
     /// Unreachable devices at its other edges.
     beyond: Vec<u32>,
+}
+
+/// What a member needs of its neighbours before it can be explained.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// It still has to be explained.
+    pub(crate) held: bool,
+    /// From when on their answers count.
+    pub(crate) since: Timestamp,
 }
 
 /// Why a component cannot be explained yet.
@@ -160,13 +175,7 @@ impl Reach {
     pub(crate) fn learn(&mut self, inventory: &Inventory, state: &State) {
         for ix in self.things.len()..state.targets.len() {
             let name = state.targets.name(ix as u32);
-            self.things.push(match inventory.device(name) {
-                Some(d) => Thing::Device(d),
-                None => match inventory.device_of(name) {
-                    Some(d) => Thing::Port(d, inventory.link_at(name)),
-                    None => Thing::Stranger,
-                },
-            });
+            self.things.push(thing(inventory, name));
         }
     }
 
@@ -211,7 +220,7 @@ impl Reach {
     pub(crate) fn device_of(&self, target: TargetIx) -> Option<DeviceIx> {
         match self.things[target as usize] {
             Thing::Device(d) | Thing::Port(d, _) => Some(d),
-            Thing::Stranger => None,
+            Thing::Link(_) | Thing::Site(_) | Thing::Service(_) | Thing::Stranger => None,
         }
     }
 
@@ -263,7 +272,7 @@ impl Reach {
         inventory: &Inventory,
         start: u32,
         young: bool,
-        since: impl Fn(u32) -> Option<Timestamp>,
+        since: impl Fn(u32) -> Need,
     ) -> Result<Component, Wanted> {
         let mut c = Component::default();
         let mut wanted = BTreeSet::new();
@@ -273,9 +282,11 @@ impl Reach {
         let mut region_of: BTreeMap<u32, usize> = BTreeMap::new();
         while let Some(n) = queue.pop_front() {
             c.members.push(n);
-            let since = since(n);
+            let need = since(n);
             let mut want = |d: u32| {
-                if since.is_some_and(|since| self.stale(d, since)) {
+                // What hangs behind this one is waited for only while it is suspect: it is about to
+                // be confirmed, and belongs to the same outage.
+                if need.held && self.stale(d, need.since) {
                     wanted.insert(d);
                 }
             };
@@ -298,19 +309,30 @@ impl Reach {
                         r
                     };
                     let region = &regions[r];
-                    region.boundary.iter().for_each(|d| want(*d));
-                    if young {
+                    let mut lit = region.stood_at;
+                    for &d in &region.boundary {
+                        let ahead = self.ahead(inventory, d, need.since);
+                        lit |= ahead;
+                        if ahead || !self.devices[d as usize].suspect.is_empty() {
+                            want(d);
+                        }
+                    }
+                    if young && lit {
                         region.unheard.iter().for_each(|d| want(*d));
                     }
                     queue.extend(region.beyond.iter().filter(|d| seen.insert(**d)));
-                    if region.lit {
+                    if lit {
                         out.push(link);
                     }
                 } else {
-                    out.push(link);
-                    if self.devices[m as usize].observed
-                        || (young && !inventory.devices[m as usize].checks.is_empty())
-                    {
+                    let ahead = self.ahead(inventory, m, need.since);
+                    if ahead {
+                        out.push(link);
+                    }
+                    let heard = self.devices[m as usize].observed;
+                    let may_be_heard = young && !inventory.devices[m as usize].checks.is_empty();
+                    let suspect = !self.devices[m as usize].suspect.is_empty();
+                    if (ahead && (heard || may_be_heard)) || suspect {
                         want(m);
                     }
                 }
@@ -319,7 +341,10 @@ impl Reach {
                 let devices = wanted.into_iter().take(WANTED_MAX).collect();
                 return Err(Wanted { beside: n, devices });
             }
-            if !out.is_empty() || alone || self.stands.contains(&n) {
+            if self.stands.contains(&n) {
+                // It is where we stand: no link leads from here to the reachable side.
+                c.frontier.insert(n, Vec::new());
+            } else if !out.is_empty() || alone {
                 out.sort_unstable();
                 c.frontier.insert(n, out);
             }
@@ -335,7 +360,8 @@ impl Reach {
 
     /// Every unreachable device that hangs together with `start`, ascending.
     pub(crate) fn all_around(&self, inventory: &Inventory, start: u32) -> Vec<u32> {
-        self.component(inventory, start, false, |_| None).map_or_else(|_| Vec::new(), |c| c.members)
+        self.component(inventory, start, false, |_| Need { held: false, since: Timestamp::MIN })
+            .map_or_else(|_| Vec::new(), |c| c.members)
     }
 
     /// The unreachable devices beside this one, looking through the never observed.
@@ -351,6 +377,34 @@ impl Reach {
             }
         }
         beside
+    }
+
+    /// Whether a device that is not down is on the reachable side: it answered since then, or a probe
+    /// stands at it, or a way that avoids everything that is down leads from it to one of which that
+    /// is true. What only the failed lead to is behind them, and says nothing about them.
+    fn ahead(&self, inventory: &Inventory, device: u32, since: Timestamp) -> bool {
+        let lit = |d: u32| {
+            let view = &self.devices[d as usize];
+            self.stands.contains(&d)
+                || (view.observed && view.suspect.is_empty() && view.last_reply > since)
+        };
+        if lit(device) {
+            return true;
+        }
+        let mut seen = BTreeSet::from([device]);
+        let mut queue = VecDeque::from([device]);
+        while let Some(n) = queue.pop_front() {
+            for &(m, link) in inventory.graph.neighbours(n) {
+                if self.removed(link) || self.devices[m as usize].down() || !seen.insert(m) {
+                    continue;
+                }
+                if lit(m) {
+                    return true;
+                }
+                queue.push_back(m);
+            }
+        }
+        false
     }
 
     /// Whether the evidence of a device is not good enough to say that it answers since then.
@@ -386,12 +440,14 @@ impl Reach {
                         queue.push_back(m);
                     }
                 } else {
-                    // Where a probe stands is on the reachable side even if it was never observed.
-                    region.lit = true;
                     if self.devices[m as usize].observed {
                         region.boundary.insert(m);
-                    } else if !inventory.devices[m as usize].checks.is_empty() {
-                        region.unheard.insert(m);
+                    } else {
+                        // Where a probe stands is on the reachable side even if it was never observed.
+                        region.stood_at = true;
+                        if !inventory.devices[m as usize].checks.is_empty() {
+                            region.unheard.insert(m);
+                        }
                     }
                 }
             }
@@ -428,6 +484,27 @@ impl Reach {
             Element::Device(d) => !self.devices[d.0 as usize].down(),
             Element::Link(l) => self.links[l.0 as usize].down.is_empty(),
         }
+    }
+}
+
+/// What a name means in this inventory. A link's own name comes before what it looks like: `A|B`
+/// begins as a port of `A` would.
+fn thing(inventory: &Inventory, name: &str) -> Thing {
+    if let Some(d) = inventory.device(name) {
+        return Thing::Device(d);
+    }
+    if let Some(l) = inventory.link(name) {
+        return Thing::Link(l);
+    }
+    if let Some(s) = inventory.site(name) {
+        return Thing::Site(s);
+    }
+    if let Some(s) = inventory.services.iter().position(|s| &*s.id == name) {
+        return Thing::Service(s as u32);
+    }
+    match inventory.device_of(name) {
+        Some(d) => Thing::Port(d, inventory.link_at(name)),
+        None => Thing::Stranger,
     }
 }
 

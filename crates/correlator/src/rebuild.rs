@@ -81,6 +81,7 @@ impl Correlator {
                 opened_by: 0,
                 fresh: false,
                 reopening: false,
+                reopened: false,
                 removed: false,
                 recovered_at: over.then_some(line.at),
                 why: line.reason.clone(),
@@ -163,6 +164,7 @@ impl Correlator {
                 confirmed: line.at,
                 hold_until: line.at,
                 incident: Some(ix),
+                said: line.reason.clone(),
                 covered_by: None,
             },
         );

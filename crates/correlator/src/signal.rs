@@ -64,7 +64,9 @@ impl Correlator {
                 }
                 None => (Verdict::Held, "waiting for our own evidence of its device".into()),
             },
-            _ if self.opened_now(incident) => (Verdict::Opened, "it opened an incident".into()),
+            _ if self.opened_now(incident) => {
+                (Verdict::Opened, self.opened_how(incident).into_owned())
+            }
             _ if self.role_in(key, incident) == Verdict::SuppressedByRoot => {
                 (Verdict::SuppressedByRoot, "something nearer failed and explains it".into())
             }

@@ -183,6 +183,8 @@ pub(crate) struct Alarm {
     pub(crate) hold_until: Timestamp,
     /// The incident it belongs to.
     pub(crate) incident: Option<IncidentIx>,
+    /// What was seen, in a few words.
+    pub(crate) said: String,
     /// The window that covers it.
     pub(crate) covered_by: Option<String>,
 }
@@ -238,6 +240,8 @@ pub(crate) struct Incident {
     pub(crate) fresh: bool,
     /// It was opened again by the event at hand.
     pub(crate) reopening: bool,
+    /// It was opened again at least once.
+    pub(crate) reopened: bool,
     /// What it was about is no longer in the inventory.
     pub(crate) removed: bool,
     pub(crate) recovered_at: Option<Timestamp>,

@@ -42,6 +42,11 @@ impl Correlator {
                 say("Gangguan yang sama muncul lagi.", "The same failure is back."),
                 self.body(i, id)
             ),
+            Telling::Recovered if i.removed => say(
+                "Dihapus dari inventaris; tidak diawasi lagi.",
+                "It was removed from the inventory, and is watched no more.",
+            )
+            .to_owned(),
             Telling::Recovered => {
                 let lasted = Duration::from_secs(self.state.now.since(i.since).as_secs());
                 format!(
@@ -60,7 +65,10 @@ impl Correlator {
                 "{} {was} → {}. {}",
                 say("Prioritas berubah:", "Priority changed:"),
                 i.priority(),
-                i.why
+                match &i.wanted {
+                    Some((_, by, reason)) => crate::command::with_reason(by.clone(), reason),
+                    None => i.why.clone(),
+                }
             ),
             Telling::Grown { more } => format!(
                 "{} {}",
@@ -107,7 +115,9 @@ impl Correlator {
             }
             Cause::Device(_) => format!("{root}: {}", i.what),
         };
-        let mut title = format!("[{}] {what}", i.priority());
+        // What has a ticket is P3 there at least.
+        let shown = if i.ticketed { i.priority().min(Priority::P3) } else { i.priority() };
+        let mut title = format!("[{shown}] {what}");
         if i.affected.devices.len() > 1 {
             let _ = write!(
                 title,

@@ -11,6 +11,8 @@ pub const REJECTED_NAMED_MAX: usize = 100;
 pub struct Batch {
     /// The events that can be used, in their order.
     pub events: Vec<Event<'static>>,
+    /// The line that each of them stood on.
+    pub(crate) lines: Vec<usize>,
     /// The lines that cannot, the first [`REJECTED_NAMED_MAX`] of them.
     pub rejected: Vec<Rejected>,
     /// How many lines cannot.
@@ -37,9 +39,41 @@ pub fn read(body: &str, lines: bool) -> Batch {
 }
 
 impl Batch {
+    /// Holds what was read against who sent it. A signal that speaks for another configured source
+    /// is refused, for it could end that source's problems; a command keeps its person's name with
+    /// the source that passed it on, for nobody has seen that person.
+    pub fn sent_by(mut self, source: &str, is_configured: impl Fn(&str) -> bool) -> Batch {
+        let mut kept = Vec::with_capacity(self.events.len());
+        for (line, mut event) in self.lines.drain(..).zip(self.events) {
+            match &mut event.kind {
+                Kind::Signal(s) if s.source != source && is_configured(&s.source) => {
+                    let problem = format!(
+                        "this token belongs to source {source:?}, and the signal speaks for source {:?}, which \
+                         has a token of its own",
+                        s.source
+                    );
+                    self.rejected_count += 1;
+                    if self.rejected.len() < REJECTED_NAMED_MAX {
+                        self.rejected.push(Rejected { line, problem });
+                    }
+                    continue;
+                }
+                Kind::Command(c) => c.by = format!("{} (via {source})", c.by),
+                _ => {}
+            }
+            kept.push(event);
+        }
+        self.events = kept;
+        self.rejected.sort_by_key(|r| r.line);
+        self
+    }
+
     fn take(&mut self, line: usize, text: &str) {
         match event(text) {
-            Ok(event) => self.events.push(event),
+            Ok(event) => {
+                self.events.push(event);
+                self.lines.push(line);
+            }
             Err(problem) => {
                 self.rejected_count += 1;
                 if self.rejected.len() < REJECTED_NAMED_MAX {
@@ -104,6 +138,19 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn nobody_speaks_for_another_source() {
+        let signal = |source: &str| OK.replace("\"x\"", &format!("{source:?}"));
+        let ack = r#"{"kind":"command","at":"2026-11-24T02:15:00Z","op":"acknowledge","incident":"a-1","by":"sari"}"#;
+        let body =
+            [signal("zabbix"), signal("lab"), signal("elsewhere"), ack.to_owned()].join("\n");
+        let batch = read(&body, true).sent_by("lab", |s| ["lab", "zabbix"].contains(&s));
+        assert_eq!((batch.events.len(), batch.rejected_count, batch.rejected[0].line), (3, 1, 1));
+        assert!(batch.rejected[0].problem.contains("\"zabbix\""), "{:?}", batch.rejected);
+        let Kind::Command(c) = &batch.events[2].kind else { panic!("a command") };
+        assert_eq!(c.by, "sari (via lab)");
     }
 
     #[test]

@@ -161,8 +161,9 @@ struct ZabbixAnswer {
     )
 )]
 async fn post_events(State(intake): State<Arc<Intake>>, request: Request) -> Response {
-    let read = |_: &Intake, _: &Source, text: &str, form: Form| {
-        let batch = events::read(text, form == Form::Lines);
+    let read = |intake: &Intake, source: &Source, text: &str, form: Form| {
+        let batch = events::read(text, form == Form::Lines)
+            .sent_by(&source.name, |name| intake.sources.has(name));
         if !batch.events.is_empty() {
             return Ok(batch);
         }

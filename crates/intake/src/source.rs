@@ -70,6 +70,11 @@ impl Sources {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = sources.into();
     }
 
+    /// Whether there is a source of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|s| s.name == name)
+    }
+
     /// Whose token this is. Every source is compared, each in a time that says nothing about where
     /// the token differs (only, as any comparison does, whether its length does).
     pub(crate) fn admit(&self, kind: SourceKind, token: Option<&[u8]>) -> Admission {

@@ -169,9 +169,15 @@ pub fn verify_dir(dir: &Path) -> Result<Verified, JournalError> {
 async fn verify_events(journal: &dyn Journal, found: &mut Verified) -> Result<(), JournalError> {
     let mut next = journal.first_event().await?;
     let last = journal.last_event().await?;
+    let mut at_once = EVENTS_AT_ONCE;
     while next <= last {
-        let frames = match journal.read_events(next, EVENTS_AT_ONCE).await {
+        let frames = match journal.read_events(next, at_once).await {
             Ok(frames) => frames,
+            Err(JournalError::Damaged { .. }) if at_once > 1 => {
+                // Frame by frame, to find which.
+                at_once = 1;
+                continue;
+            }
             Err(JournalError::Damaged { place, what }) => {
                 let what = format!("{what}, in {place}");
                 found.touched.get_or_insert(Touched::Events { number: next, what });

@@ -24,7 +24,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a commented starter configuration that watches this machine
-    #[command(after_help = "Examples:\n  kentongan init\n  kentongan init --gateway /etc/kentongan")]
+    #[command(
+        after_help = "Examples:\n  kentongan init\n  kentongan init --gateway /etc/kentongan"
+    )]
     Init(InitArgs),
     /// Name every problem of the configuration and the inventory at once
     #[command(

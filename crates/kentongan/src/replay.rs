@@ -4,7 +4,7 @@
 use crate::config::Configuration;
 use anyhow::{Context, Result};
 use correlator::Correlator;
-use model::{Condition, Decision, IncidentId, Priority};
+use model::{Condition, Decision, IncidentId, Kind, Priority};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -40,6 +40,9 @@ pub fn replay(
         out: BufWriter::with_capacity(1 << 18, out),
         line: Vec::with_capacity(4096),
         counts: Counts::default(),
+        hash: configuration.hash.clone(),
+        warned: false,
+        note: None,
     };
     for file in &what.files {
         run.file(file, err)?;
@@ -61,6 +64,12 @@ struct Run<'a, W: Write> {
     out: W,
     line: Vec<u8>,
     counts: Counts,
+    /// The configuration in use.
+    hash: String,
+    /// That a recording was made under another one has been said.
+    warned: bool,
+    /// What there is to say of the line at hand.
+    note: Option<String>,
 }
 
 impl<W: Write> Run<'_, W> {
@@ -78,7 +87,11 @@ impl<W: Write> Run<'_, W> {
             if read.with_context(|| format!("reading {}", file.display()))? == 0 {
                 break;
             }
-            if let Err(why) = self.event(&text) {
+            let outcome = self.event(&text);
+            if let Some(note) = self.note.take() {
+                writeln!(err, "{}:{n}: note: {note}", file.display())?;
+            }
+            if let Err(why) = outcome {
                 self.counts.unusable += 1;
                 if self.counts.unusable <= NAMED_MAX as u64 {
                     writeln!(err, "{}:{n}: {why}", file.display())?;
@@ -89,7 +102,9 @@ impl<W: Write> Run<'_, W> {
     }
 
     fn event(&mut self, text: &[u8]) -> Result<(), String> {
-        let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?.trim();
+        let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
+        // Some editors put a byte order mark in front.
+        let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() {
             return Ok(());
         }
@@ -98,6 +113,17 @@ impl<W: Write> Run<'_, W> {
         let number = line.seq.unwrap_or(next);
         if number < next {
             return Err(format!("its seq {number} is not after the one before, {}", next - 1));
+        }
+        if let Kind::Config { hash, .. } = &line.event.kind
+            && *hash != self.hash
+            && !std::mem::replace(&mut self.warned, true)
+        {
+            self.note = Some(format!(
+                "recorded under another configuration ({}) than the one in use ({}): what follows may differ \
+                 from what was decided then",
+                &hash[..hash.len().min(12)],
+                &self.hash[..self.hash.len().min(12)]
+            ));
         }
         self.counts.events += 1;
         self.core.handle_event(number, &line.event);

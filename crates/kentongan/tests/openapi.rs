@@ -5,7 +5,8 @@ use std::path::Path;
 /// `schemas/openapi.json` is what the code says. `KENTONGAN_BLESS=1` rewrites it.
 #[test]
 fn the_contract_is_the_file() {
-    let code = console::openapi(Some(intake::openapi())).to_pretty_json().expect("it is JSON") + "\n";
+    let code =
+        console::openapi(Some(intake::openapi())).to_pretty_json().expect("it is JSON") + "\n";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/openapi.json");
     if std::env::var_os("KENTONGAN_BLESS").is_some() {
         std::fs::write(&file, &code).expect("schemas/openapi.json can be written");
@@ -43,4 +44,23 @@ fn nothing_of_the_contract_is_missing() {
     ] {
         assert!(document.paths.paths.contains_key(path), "{path} is not described");
     }
+}
+
+/// OpenAPI 3.1 wants a description of every answer; tools that read the contract insist on it.
+#[test]
+fn every_answer_is_described() {
+    let document = console::openapi(Some(intake::openapi())).to_json().expect("it is JSON");
+    let document: serde_json::Value = serde_json::from_str(&document).expect("it is JSON");
+    let mut answers = 0;
+    for (path, item) in document["paths"].as_object().expect("there are paths") {
+        for (method, operation) in item.as_object().expect("a path is an object") {
+            let Some(responses) = operation["responses"].as_object() else { continue };
+            for (status, answer) in responses {
+                let described = answer["description"].as_str().is_some_and(|d| !d.is_empty());
+                assert!(described, "{method} {path} {status} has no description");
+                answers += 1;
+            }
+        }
+    }
+    assert!(answers > 40, "only {answers} answers are described");
 }

@@ -193,7 +193,9 @@ impl<'a> Applying<'a> {
                     closed_at = iif(?2, NULL, coalesce(?13, closed_at)),
                     acknowledged_at = coalesce(?14, acknowledged_at),
                     acknowledged_by = coalesce(?15, acknowledged_by),
-                    change = ?16, reason = ?17,
+                    change = ?16,
+                    -- What a person did, or that it is over, is no reason why it is an incident.
+                    reason = iif(?16 IN ('opened', 'updated', 'rerooted', 'reopened', 'merged'), ?17, reason),
                     into_id = coalesce(?18, into_id), recurrence_of = coalesce(?19, recurrence_of)",
             )?
             .execute(params![

@@ -247,6 +247,15 @@ mod tests {
         assert_eq!(c.sources.len(), 2);
     }
 
+    /// Without the type curl says that it sends a form, which the intake refuses.
+    #[test]
+    fn the_example_of_sending_events_names_their_type() {
+        let example: Vec<&str> = MAIN.lines().skip_while(|l| !l.contains("curl -H")).collect();
+        let example = example[..3].join("\n");
+        assert!(example.contains("-H 'Content-Type: application/x-ndjson'"), "{example}");
+        assert!(example.contains("/api/v1/intake/events"), "{example}");
+    }
+
     #[test]
     fn the_gateway_is_read_as_the_kernel_writes_it() {
         let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\

@@ -6,8 +6,8 @@ use super::sinks::Door;
 use crate::config::{Backend as Kind, Configuration};
 use async_trait::async_trait;
 use console::{
-    Backend, BackendError, BuiltinTicketDoc, ConfigDoc, CoreDoc, HeartbeatDoc, JournalDoc, ProbeDoc,
-    StatusDoc, TargetDoc, WindowDoc,
+    Backend, BackendError, BuiltinTicketDoc, ConfigDoc, CoreDoc, HeartbeatDoc, JournalDoc,
+    ProbeDoc, StatusDoc, TargetDoc, WindowDoc,
 };
 use journal::{Clock, Journal, JournalError};
 use model::{Event, Timestamp};
@@ -174,7 +174,11 @@ impl Backend for Status {
             core: CoreDoc {
                 last_event: load(&self.pulse.last_event),
                 behind: load(&self.pulse.behind),
-                beat_age_ms: if self.control.is_some() { self.pulse.age().as_millis() as u64 } else { 0 },
+                beat_age_ms: if self.control.is_some() {
+                    self.pulse.age().as_millis() as u64
+                } else {
+                    0
+                },
                 views_behind: last_record.saturating_sub(self.views.applied()),
                 open_incidents: load(&self.pulse.open),
                 held: load(&self.pulse.held),
@@ -218,7 +222,9 @@ impl Backend for Status {
         if let Some(tag) = scope.strip_prefix("tag:") {
             return inventory.devices.iter().any(|d| d.tags.iter().any(|t| t == tag));
         }
-        inventory.device(scope).is_some() || inventory.link(scope).is_some() || inventory.site(scope).is_some()
+        inventory.device(scope).is_some()
+            || inventory.link(scope).is_some()
+            || inventory.site(scope).is_some()
     }
 
     async fn builtin_tickets(&self) -> Vec<BuiltinTicketDoc> {

@@ -141,6 +141,8 @@ struct Turning {
     ticking: bool,
     /// Configurations whose `config` event has not come back yet.
     reloads: VecDeque<Arc<Configuration>>,
+    /// There is a snapshot of this run: without one, a crash would cost what is only in the core.
+    snapped: bool,
     snapshot_event: u64,
     snapshot_at: Option<Instant>,
     last: HashMap<Arc<str>, Last>,
@@ -160,7 +162,10 @@ struct Batch {
 }
 
 impl CoreLoop {
-    #[allow(clippy::too_many_arguments, reason = "wiring: each is named once, here and at the call")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "wiring: each is named once, here and at the call"
+    )]
     pub fn new(
         core: Correlator,
         configuration: Arc<Configuration>,
@@ -180,7 +185,24 @@ impl CoreLoop {
     ) -> CoreLoop {
         let snapshot_event = core.last_event();
         let state = Turning { snapshot_event, ..Turning::default() };
-        CoreLoop { core, configuration, journal, epoch, door, desks, telemetry, pulse, clock, control, plan, asks, confirmed, reloaded, shutdown, state }
+        CoreLoop {
+            core,
+            configuration,
+            journal,
+            epoch,
+            door,
+            desks,
+            telemetry,
+            pulse,
+            clock,
+            control,
+            plan,
+            asks,
+            confirmed,
+            reloaded,
+            shutdown,
+            state,
+        }
     }
 
     /// This configuration takes effect with its `config` event, which is in the journal already.
@@ -252,7 +274,9 @@ impl CoreLoop {
         if self.state.batch.since.is_some_and(|s| s.elapsed() >= ROUTINE_WAIT) {
             self.flush().await?;
         }
-        if self.state.snapshot_at.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY) && self.core.last_event() > self.state.snapshot_event {
+        if self.state.snapshot_at.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY)
+            && self.core.last_event() > self.state.snapshot_event
+        {
             self.flush().await?;
             self.snapshot().await;
         }
@@ -263,7 +287,9 @@ impl CoreLoop {
     async fn take_events(&mut self, next: u64) -> Result<()> {
         let frames = match self.journal.read_events(next, EVENTS_AT_ONCE).await {
             Ok(frames) => frames,
-            Err(error @ JournalError::Damaged { .. }) => return Err(error).context("reading events"),
+            Err(error @ JournalError::Damaged { .. }) => {
+                return Err(error).context("reading events");
+            }
             Err(error) => {
                 tracing::warn!(%error, "events could not be read; tried again");
                 tokio::time::sleep(APPEND_AGAIN).await;
@@ -282,7 +308,10 @@ impl CoreLoop {
         if !batch.body.is_empty() || batch.codes.len() >= ROUTINE_MAX || snapshot {
             self.flush().await?;
         }
-        if snapshot || self.core.last_event() >= self.state.snapshot_event + SNAPSHOT_EVENTS {
+        if snapshot
+            || !self.state.snapped
+            || self.core.last_event() >= self.state.snapshot_event + SNAPSHOT_EVENTS
+        {
             self.flush().await?;
             self.snapshot().await;
         }
@@ -304,7 +333,9 @@ impl CoreLoop {
                     self.watch(&event);
                     self.core.handle_event(number, &event);
                 }
-                Err(error) => self.core.handle_unreadable(number, frame.received, &error.to_string()),
+                Err(error) => {
+                    self.core.handle_unreadable(number, frame.received, &error.to_string())
+                }
             }
             self.drain(number);
         }
@@ -317,8 +348,12 @@ impl CoreLoop {
             Kind::Tick => self.state.ticking = false,
             Kind::Config { hash, .. } => {
                 if let Some(at) = self.state.reloads.iter().position(|c| c.hash == *hash) {
-                    let configuration = self.state.reloads.remove(at).unwrap_or_else(|| self.configuration.clone());
-                    self.core.reconfigure(configuration.inventory.clone(), configuration.settings.clone());
+                    let configuration =
+                        self.state.reloads.remove(at).unwrap_or_else(|| self.configuration.clone());
+                    self.core.reconfigure(
+                        configuration.inventory.clone(),
+                        configuration.settings.clone(),
+                    );
                     self.door.learn(configuration.inventory.clone());
                     self.plan.send_replace(plan::of(&configuration));
                     self.desks.reconfigure(&configuration);
@@ -385,7 +420,9 @@ impl CoreLoop {
                     metrics.decisions_made("alarm", 1);
                     if matches!(a.state, AlarmState::Held | AlarmState::Raised) {
                         // The probe need not hurry any more: it is known.
-                        let _ = self.confirmed.try_send(Ask { target: a.target.clone(), check: a.check.clone() });
+                        let _ = self
+                            .confirmed
+                            .try_send(Ask { target: a.target.clone(), check: a.check.clone() });
                     }
                 }
                 Decision::Incident(i) => {
@@ -420,10 +457,16 @@ impl CoreLoop {
         }
         let batch = std::mem::take(&mut self.state.batch);
         let mut body = batch.body;
-        body.extend_from_slice(format!("{{\"kind\":\"routine\",\"from\":{},\"codes\":\"", batch.from).as_bytes());
+        body.extend_from_slice(
+            format!("{{\"kind\":\"routine\",\"from\":{},\"codes\":\"", batch.from).as_bytes(),
+        );
         body.extend_from_slice(&batch.codes);
         body.extend_from_slice(b"\"}\n");
-        let record = NewRecord { kind: RecordKind::Decisions, through: self.core.last_event(), body: body.into() };
+        let record = NewRecord {
+            kind: RecordKind::Decisions,
+            through: self.core.last_event(),
+            body: body.into(),
+        };
         let began = Instant::now();
         let number = self.append(record).await?;
         self.telemetry.core.stage_passed(Stage::Record, began.elapsed());
@@ -479,7 +522,13 @@ impl CoreLoop {
             }
             Control::Windows(answer) => {
                 let windows = self.core.windows();
-                let with_counts = windows.map(|w| (w.clone(), self.core.hidden_by(&w.id) as u64, self.core.window_is_asked_for(&w.id)));
+                let with_counts = windows.map(|w| {
+                    (
+                        w.clone(),
+                        self.core.hidden_by(&w.id) as u64,
+                        self.core.window_is_asked_for(&w.id),
+                    )
+                });
                 let _ = answer.send(with_counts.collect());
             }
         }
@@ -523,7 +572,11 @@ impl CoreLoop {
                     .checks
                     .into_iter()
                     .map(|(check, target, state, at)| console::CheckDoc {
-                        check: if target == device.id { check.to_string() } else { format!("{check} {target}") },
+                        check: if target == device.id {
+                            check.to_string()
+                        } else {
+                            format!("{check} {target}")
+                        },
                         state: state.word().into(),
                         last: (at > Timestamp::MIN).then(|| at.to_string()),
                     })
@@ -553,8 +606,9 @@ impl CoreLoop {
             through_record,
             body: body.into(),
         };
-        if let Err(error) = self.journal.put_snapshot(snapshot).await {
-            tracing::warn!(%error, "no snapshot; the next start takes longer");
+        match self.journal.put_snapshot(snapshot).await {
+            Ok(()) => self.state.snapped = true,
+            Err(error) => tracing::warn!(%error, "no snapshot; the next start takes longer"),
         }
     }
 
@@ -588,4 +642,3 @@ impl CoreLoop {
 pub fn config_event(at: Timestamp, hash: &str, instance: Option<String>) -> Event<'static> {
     Event { at, received: None, kind: Kind::Config { hash: hash.to_owned(), instance } }
 }
-

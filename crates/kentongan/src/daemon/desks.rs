@@ -96,19 +96,26 @@ impl Desks {
         let opened = match opened {
             Ok(opened) => opened,
             Err(problems) => {
-                let said: Vec<String> = problems.iter().map(|p| format!("desk {}: {}: {}", p.desk, p.key, p.message)).collect();
+                let said: Vec<String> = problems
+                    .iter()
+                    .map(|p| format!("desk {}: {}: {}", p.desk, p.key, p.message))
+                    .collect();
                 bail!("the desks cannot be opened:\n{}", said.join("\n"));
             }
         };
         let names: Vec<Arc<str>> = opened.all.keys().cloned().collect();
-        let mut deliveries = Deliveries::resume(identity, opened.rules(), resumed.deliveries.clone());
+        let mut deliveries =
+            Deliveries::resume(identity, opened.rules(), resumed.deliveries.clone());
         for line in &resumed.lines {
             deliveries.apply(line);
         }
         for intent in &resumed.intents {
             let to = destinations(&resumed.core, c, &names, intent);
             if deliveries.handle_intent(&to, intent).is_err() {
-                tracing::error!(intent = intent.id, "there is no room for another ticket; it stays on record");
+                tracing::error!(
+                    intent = intent.id,
+                    "there is no room for another ticket; it stays on record"
+                );
             }
         }
         // What was closed in the meantime needs no remembering: that it was is on no delivery line.
@@ -121,7 +128,13 @@ impl Desks {
         let (input, inputs) = mpsc::channel(INTENTS_MAX);
         let status = driver.status();
         let lines = driver.lines();
-        let desks = Desks(Some(Arc::new(Inner { input, status, builtin: opened.builtin, names, said: Mutex::default() })));
+        let desks = Desks(Some(Arc::new(Inner {
+            input,
+            status,
+            builtin: opened.builtin,
+            names,
+            said: Mutex::default(),
+        })));
         let listener = desks.clone();
         tokio::spawn(async move { listener.listen(lines).await });
         let over = shutdown.clone();
@@ -166,7 +179,9 @@ impl Desks {
     pub fn reconfigure(&self, c: &Configuration) {
         let Some(inner) = &self.0 else { return };
         let now: Vec<&str> = c.desks.iter().map(|d| d.name.as_str()).collect();
-        if inner.names.iter().any(|n| !now.contains(&&**n)) || now.iter().any(|n| !inner.names.iter().any(|m| &**m == *n)) {
+        if inner.names.iter().any(|n| !now.contains(&&**n))
+            || now.iter().any(|n| !inner.names.iter().any(|m| &**m == *n))
+        {
             tracing::warn!("the new configuration has other desks; they change at the next start");
         }
     }
@@ -185,14 +200,20 @@ impl Desks {
             for line in heard.iter() {
                 let now = match line.step {
                     S::Confirmed | S::Found | S::NotFound | S::Checked | S::Settled => (true, None),
-                    S::Refused | S::Doubtful | S::Unanswered | S::Unkeyed | S::GivenUp => (false, Some(line.reason.clone())),
+                    S::Refused | S::Doubtful | S::Unanswered | S::Unkeyed | S::GivenUp => {
+                        (false, Some(line.reason.clone()))
+                    }
                     S::Reserved | S::Sending | S::Unable | S::DryRun => continue,
                 };
                 let before = said.insert(line.desk.clone(), now.clone());
                 // One line for each change of state, not for each try.
                 match (before.is_none_or(|b| b.0), now) {
-                    (true, (false, Some(why))) => tracing::warn!(desk = &*line.desk, incident = %line.incident, why, "the desk did not do it; it is tried again"),
-                    (false, (true, _)) => tracing::info!(desk = &*line.desk, "the desk answers again"),
+                    (true, (false, Some(why))) => {
+                        tracing::warn!(desk = &*line.desk, incident = %line.incident, why, "the desk did not do it; it is tried again")
+                    }
+                    (false, (true, _)) => {
+                        tracing::info!(desk = &*line.desk, "the desk answers again")
+                    }
                     _ => {}
                 }
             }
@@ -205,7 +226,8 @@ impl Desks {
         let status = inner.status.borrow();
         let said = inner.said.lock().unwrap_or_else(PoisonError::into_inner);
         let docs = status.iter().map(|s| {
-            let (reachable, last_error) = said.get(&s.desk).cloned().map_or((None, None), |(ok, why)| (Some(ok), why));
+            let (reachable, last_error) =
+                said.get(&s.desk).cloned().map_or((None, None), |(ok, why)| (Some(ok), why));
             let config = c.desks.iter().find(|d| d.name == *s.desk);
             DeskDoc {
                 name: s.desk.to_string(),
@@ -227,19 +249,27 @@ impl Desks {
         let mut docs = Vec::new();
         for desk in &inner.builtin {
             match desk.list(None, None, BUILTIN_LISTED).await {
-                Ok(tickets) => docs.extend(tickets.into_iter().map(|t| BuiltinTicketDoc {
-                    id: t.id,
-                    key: t.key,
-                    incident: t.incident,
-                    title: t.title,
-                    text: t.text,
-                    priority: t.priority.word().into(),
-                    open: t.open,
-                    created_at: t.created.to_string(),
-                    updated_at: t.updated.to_string(),
-                    notes: t.notes.into_iter().map(|n| BuiltinNoteDoc { at: n.created.to_string(), text: n.text }).collect(),
+                Ok(tickets) => docs.extend(tickets.into_iter().map(|t| {
+                    BuiltinTicketDoc {
+                        id: t.id,
+                        key: t.key,
+                        incident: t.incident,
+                        title: t.title,
+                        text: t.text,
+                        priority: t.priority.word().into(),
+                        open: t.open,
+                        created_at: t.created.to_string(),
+                        updated_at: t.updated.to_string(),
+                        notes: t
+                            .notes
+                            .into_iter()
+                            .map(|n| BuiltinNoteDoc { at: n.created.to_string(), text: n.text })
+                            .collect(),
+                    }
                 })),
-                Err(error) => tracing::warn!(%error, "the tickets of the built-in desk cannot be listed"),
+                Err(error) => {
+                    tracing::warn!(%error, "the tickets of the built-in desk cannot be listed")
+                }
             }
         }
         docs
@@ -249,7 +279,12 @@ impl Desks {
 /// The desks that get an incident's ticket: those of the first route that matches; without routes,
 /// all of them. The last resort of a configuration whose routes match nothing is all of them as
 /// well: a ticket too many is seen, a ticket too few is not.
-fn destinations(core: &Correlator, c: &Configuration, names: &[Arc<str>], intent: &Intent) -> Vec<Destination> {
+fn destinations(
+    core: &Correlator,
+    c: &Configuration,
+    names: &[Arc<str>],
+    intent: &Intent,
+) -> Vec<Destination> {
     let all = || names.iter().map(|n| Destination { desk: n.clone(), group: None }).collect();
     if c.routes.is_empty() {
         return all();
@@ -257,7 +292,10 @@ fn destinations(core: &Correlator, c: &Configuration, names: &[Arc<str>], intent
     let root = core.root_of(&intent.incident).unwrap_or_default();
     let sources = core.sources_of(&intent.incident);
     match c.routes.iter().find(|r| matches(core, r, root, &sources)) {
-        Some(r) => vec![Destination { desk: r.desk.as_str().into(), group: r.queue.as_deref().map(Into::into) }],
+        Some(r) => vec![Destination {
+            desk: r.desk.as_str().into(),
+            group: r.queue.as_deref().map(Into::into),
+        }],
         None => all(),
     }
 }

@@ -13,7 +13,12 @@ use tokio_util::sync::CancellationToken;
 const CORE_TURNS: Duration = Duration::from_secs(10);
 
 /// Calls it until `shutdown`.
-pub async fn beat(heartbeat: Heartbeat, status: Arc<Status>, client: reqwest::Client, shutdown: CancellationToken) {
+pub async fn beat(
+    heartbeat: Heartbeat,
+    status: Arc<Status>,
+    client: reqwest::Client,
+    shutdown: CancellationToken,
+) {
     loop {
         let outcome = match broken(&status).await {
             Some(why) => Err(why),
@@ -34,7 +39,10 @@ async fn broken(status: &Arc<Status>) -> Option<String> {
         return Some("not called: the journal cannot be written".into());
     }
     if Duration::from_millis(now.core.beat_age_ms) > CORE_TURNS {
-        return Some(format!("not called: the core has not turned for {} ms", now.core.beat_age_ms));
+        return Some(format!(
+            "not called: the core has not turned for {} ms",
+            now.core.beat_age_ms
+        ));
     }
     None
 }
@@ -43,5 +51,9 @@ async fn call(client: &reqwest::Client, url: &str) -> Result<(), String> {
     let sent = client.get(url).timeout(Duration::from_secs(10)).send().await;
     // The URL may hold a token; an error that repeats it must not.
     let answer = sent.map_err(|e| e.without_url().to_string())?;
-    if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
+    if answer.status().is_success() {
+        Ok(())
+    } else {
+        Err(format!("it answered {}", answer.status()))
+    }
 }

@@ -9,8 +9,11 @@ pub fn of(c: &Configuration) -> Arc<Plan> {
     let mut targets = Vec::new();
     if c.probe.enabled {
         for device in &c.inventory.devices {
-            let Some(address) = device.addresses.first().filter(|_| !device.passive) else { continue };
-            let checks: Vec<CheckPlan> = device.checks.iter().filter_map(|name| check(c, name)).collect();
+            let Some(address) = device.addresses.first().filter(|_| !device.passive) else {
+                continue;
+            };
+            let checks: Vec<CheckPlan> =
+                device.checks.iter().filter_map(|name| check(c, name)).collect();
             if checks.is_empty() {
                 continue;
             }
@@ -21,7 +24,10 @@ pub fn of(c: &Configuration) -> Arc<Plan> {
                 id: device.id.clone(),
                 address: address.clone(),
                 checks,
-                snmp: Some(SnmpAccess { community: c.probe.community.clone(), port: c.probe.snmp_port }),
+                snmp: Some(SnmpAccess {
+                    community: c.probe.community.clone(),
+                    port: c.probe.snmp_port,
+                }),
                 ports,
             }));
         }

@@ -30,7 +30,13 @@ impl Signals {
     }
 
     /// Until somebody wants us to end.
-    pub async fn obey(mut self, path: PathBuf, status: Arc<Status>, core: Option<mpsc::Sender<Control>>, shutdown: CancellationToken) {
+    pub async fn obey(
+        mut self,
+        path: PathBuf,
+        status: Arc<Status>,
+        core: Option<mpsc::Sender<Control>>,
+        shutdown: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 _ = self.term.recv() => { tracing::info!("SIGTERM: ending in good order"); return shutdown.cancel(); }
@@ -43,7 +49,11 @@ impl Signals {
 }
 
 /// Reads the configuration again. A wrong one changes nothing, and says so.
-async fn read_again(path: &std::path::Path, status: &Arc<Status>, core: Option<&mpsc::Sender<Control>>) {
+async fn read_again(
+    path: &std::path::Path,
+    status: &Arc<Status>,
+    core: Option<&mpsc::Sender<Control>>,
+) {
     let read = {
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || config::load(&path)).await
@@ -59,8 +69,14 @@ async fn read_again(path: &std::path::Path, status: &Arc<Status>, core: Option<&
         }
         Ok(Err(report)) => {
             let problems = report.problems().len();
-            tracing::error!(problems, "the new configuration is wrong; the old one stays in force:\n{}", report.render(false));
-            status.configuration_refused(format!("{problems} problem(s); `kentongan check` names them"));
+            tracing::error!(
+                problems,
+                "the new configuration is wrong; the old one stays in force:\n{}",
+                report.render(false)
+            );
+            status.configuration_refused(format!(
+                "{problems} problem(s); `kentongan check` names them"
+            ));
         }
         Err(error) => tracing::error!(%error, "the configuration could not be read"),
     }

@@ -16,7 +16,10 @@ use correlator::{Correlator, Past, State};
 use delivery::DeliveryState;
 use journal::{Journal, RecordKind, Snapshot};
 use model::delivery::DeliveryLine;
-use model::{AlarmLine, AlarmState, Change, Decision, IncidentId, IncidentLine, Intent, IntentOp, Kind, Timestamp};
+use model::{
+    AlarmLine, AlarmState, Change, Decision, IncidentId, IncidentLine, Intent, IntentOp, Kind,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,7 +47,8 @@ struct FrozenRef<'a> {
 impl Frozen {
     /// As bytes.
     pub fn encode(core: &Correlator, deliveries: &DeliveryState) -> Result<Vec<u8>> {
-        postcard::to_allocvec(&FrozenRef { core: core.state(), deliveries }).context("writing the snapshot")
+        postcard::to_allocvec(&FrozenRef { core: core.state(), deliveries })
+            .context("writing the snapshot")
     }
 }
 
@@ -79,7 +83,11 @@ pub struct Resumed {
 }
 
 /// Brings everything back to where it was.
-pub async fn resume(journal: &Arc<dyn Journal>, c: &Configuration, identity: &str) -> Result<Resumed> {
+pub async fn resume(
+    journal: &Arc<dyn Journal>,
+    c: &Configuration,
+    identity: &str,
+) -> Result<Resumed> {
     let snapshot = journal.latest_snapshot().await.unwrap_or_else(|error| {
         tracing::warn!(%error, "the snapshot cannot be read; going on without it");
         None
@@ -90,17 +98,27 @@ pub async fn resume(journal: &Arc<dyn Journal>, c: &Configuration, identity: &st
     {
         match postcard::from_bytes::<Frozen>(&snapshot.body) {
             Ok(frozen) => {
-                if let Some(resumed) = from_snapshot(journal, c, snapshot, frozen, last_received).await? {
+                if let Some(resumed) =
+                    from_snapshot(journal, c, snapshot, frozen, last_received).await?
+                {
                     return Ok(resumed);
                 }
             }
-            Err(error) => tracing::warn!(%error, "the snapshot does not hold what was written; going on without it"),
+            Err(error) => {
+                tracing::warn!(%error, "the snapshot does not hold what was written; going on without it")
+            }
         }
     }
     from_records(journal, c, identity, last_received).await
 }
 
-async fn from_snapshot(journal: &Arc<dyn Journal>, c: &Configuration, snapshot: &Snapshot, frozen: Frozen, last_received: Option<Timestamp>) -> Result<Option<Resumed>> {
+async fn from_snapshot(
+    journal: &Arc<dyn Journal>,
+    c: &Configuration,
+    snapshot: &Snapshot,
+    frozen: Frozen,
+    last_received: Option<Timestamp>,
+) -> Result<Option<Resumed>> {
     let behind = read_records(journal, snapshot.through_record + 1).await?;
     let decided = behind.decided_through.max(snapshot.through_event);
     let same = snapshot.version == version_of(c);
@@ -116,7 +134,16 @@ async fn from_snapshot(journal: &Arc<dyn Journal>, c: &Configuration, snapshot: 
         "from the snapshot of another configuration"
     };
     let last_record = behind.last.max(snapshot.through_record);
-    Ok(Some(Resumed { core, deliveries: frozen.deliveries, lines: behind.lines, intents: behind.intents, last_record, last_received, another_configuration: !same, how }))
+    Ok(Some(Resumed {
+        core,
+        deliveries: frozen.deliveries,
+        lines: behind.lines,
+        intents: behind.intents,
+        last_record,
+        last_received,
+        another_configuration: !same,
+        how,
+    }))
 }
 
 /// Hands the core the events that were decided on already, and lets nobody hear what it says.
@@ -125,7 +152,9 @@ async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u
         let next = core.last_event() + 1;
         let frames = journal.read_events(next, EVENTS_AT_ONCE).await?;
         if frames.is_empty() {
-            bail!("events {next} to {through} were decided on and are missing from the journal; restore a backup");
+            bail!(
+                "events {next} to {through} were decided on and are missing from the journal; restore a backup"
+            );
         }
         for frame in &frames {
             for (number, line) in frame.lines()? {
@@ -138,7 +167,9 @@ async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u
                         event.received = Some(frame.received);
                         core.handle_event(number, &event);
                     }
-                    Err(error) => core.handle_unreadable(number, frame.received, &error.to_string()),
+                    Err(error) => {
+                        core.handle_unreadable(number, frame.received, &error.to_string())
+                    }
                 }
                 while core.poll_decision().is_some() {}
                 while core.poll_ask().is_some() {}
@@ -148,13 +179,27 @@ async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u
     Ok(())
 }
 
-async fn from_records(journal: &Arc<dyn Journal>, c: &Configuration, identity: &str, last_received: Option<Timestamp>) -> Result<Resumed> {
+async fn from_records(
+    journal: &Arc<dyn Journal>,
+    c: &Configuration,
+    identity: &str,
+    last_received: Option<Timestamp>,
+) -> Result<Resumed> {
     let all = read_records(journal, 1).await?;
     let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
     if all.decided_through == 0 {
         let core = Correlator::new(inventory, settings);
         let how = "from nothing";
-        return Ok(Resumed { core, deliveries: DeliveryState::default(), lines: all.lines, intents: all.intents, last_record: all.last, last_received, another_configuration: false, how });
+        return Ok(Resumed {
+            core,
+            deliveries: DeliveryState::default(),
+            lines: all.lines,
+            intents: all.intents,
+            last_record: all.last,
+            last_received,
+            another_configuration: false,
+            how,
+        });
     }
     let past = Past {
         instance: identity.to_owned(),
@@ -165,7 +210,16 @@ async fn from_records(journal: &Arc<dyn Journal>, c: &Configuration, identity: &
     };
     let core = Correlator::rebuild(inventory, settings, &past);
     let how = "from the decisions on record";
-    Ok(Resumed { core, deliveries: DeliveryState::default(), lines: all.lines, intents: all.intents, last_record: all.last, last_received, another_configuration: false, how })
+    Ok(Resumed {
+        core,
+        deliveries: DeliveryState::default(),
+        lines: all.lines,
+        intents: all.intents,
+        last_record: all.last,
+        last_received,
+        another_configuration: false,
+        how,
+    })
 }
 
 /// What the records say from some point on.
@@ -183,7 +237,11 @@ struct Told {
 impl Told {
     /// The incidents that are not closed, oldest first, with revision and whether they have a ticket.
     fn incidents(&self) -> Vec<(IncidentLine, u32, bool)> {
-        let mut open: Vec<_> = self.latest.values().filter(|(_, i)| !matches!(i.change, Change::Closed | Change::Merged)).collect();
+        let mut open: Vec<_> = self
+            .latest
+            .values()
+            .filter(|(_, i)| !matches!(i.change, Change::Closed | Change::Merged))
+            .collect();
         open.sort_by_key(|(seen, _)| *seen);
         let with_intents = open.into_iter().map(|(_, line)| {
             let of = self.intents.iter().filter(|i| i.incident == line.id);
@@ -201,7 +259,8 @@ async fn read_records(journal: &Arc<dyn Journal>, from: u64) -> Result<Told> {
         let Some(last) = records.last() else { return Ok(told) };
         told.last = last.number;
         for record in &records {
-            let text = std::str::from_utf8(&record.body).with_context(|| format!("record {} is not UTF-8", record.number))?;
+            let text = std::str::from_utf8(&record.body)
+                .with_context(|| format!("record {} is not UTF-8", record.number))?;
             if record.kind == RecordKind::Decisions {
                 told.decided_through = told.decided_through.max(record.through);
             }
@@ -211,11 +270,15 @@ async fn read_records(journal: &Arc<dyn Journal>, from: u64) -> Result<Told> {
                     RecordKind::Decisions if line.starts_with(r#"{"kind":"routine""#) => {}
                     RecordKind::Decisions => match wire::read_decision(line) {
                         Ok(decision) => told.take(decision),
-                        Err(error) => tracing::warn!(record = record.number, %error, "a decision of another version cannot be read"),
+                        Err(error) => {
+                            tracing::warn!(record = record.number, %error, "a decision of another version cannot be read")
+                        }
                     },
                     RecordKind::Delivery => match wire::read_delivery(line) {
                         Ok(line) => told.lines.push(line),
-                        Err(error) => tracing::warn!(record = record.number, %error, "a line of another version cannot be read"),
+                        Err(error) => {
+                            tracing::warn!(record = record.number, %error, "a line of another version cannot be read")
+                        }
                     },
                 }
             }
@@ -257,7 +320,12 @@ async fn last_received(journal: &Arc<dyn Journal>) -> Result<Option<Timestamp>> 
 
 /// What is journalled before anything else: that nothing was watched since, and which configuration
 /// is in force from here.
-pub fn first_events(resumed: &Resumed, c: &Configuration, identity: &str, now: Timestamp) -> Vec<model::Event<'static>> {
+pub fn first_events(
+    resumed: &Resumed,
+    c: &Configuration,
+    identity: &str,
+    now: Timestamp,
+) -> Vec<model::Event<'static>> {
     let config = super::core_loop::config_event(now, &c.hash, Some(identity.to_owned()));
     match resumed.last_received {
         None => vec![config],

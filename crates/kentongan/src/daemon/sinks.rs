@@ -17,7 +17,11 @@ pub struct Door {
 
 impl Door {
     /// Into this journal; names are looked up in this inventory.
-    pub fn new(journal: Arc<dyn Journal>, inventory: Arc<Inventory>, telemetry: Arc<Telemetry>) -> Arc<Door> {
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        inventory: Arc<Inventory>,
+        telemetry: Arc<Telemetry>,
+    ) -> Arc<Door> {
         Arc::new(Door { journal, inventory: RwLock::new(inventory), telemetry })
     }
 
@@ -32,14 +36,19 @@ impl Door {
     }
 
     /// Appends these events as one frame; durable on `Ok`.
-    pub async fn append(&self, producer: String, events: &[Event<'_>]) -> Result<Accepted, JournalError> {
+    pub async fn append(
+        &self,
+        producer: String,
+        events: &[Event<'_>],
+    ) -> Result<Accepted, JournalError> {
         let mut body = Vec::with_capacity(events.len() * 192);
         for event in events {
             wire::write_event(&mut body, None, event);
             body.push(b'\n');
         }
         let began = Instant::now();
-        let accepted = self.journal.append_events(NewFrame::new(producer, events.len() as u32, body)).await?;
+        let accepted =
+            self.journal.append_events(NewFrame::new(producer, events.len() as u32, body)).await?;
         self.telemetry.core.stage_passed(Stage::Journal, began.elapsed());
         Ok(accepted)
     }
@@ -47,11 +56,16 @@ impl Door {
 
 #[async_trait]
 impl intake::EventSink for Door {
-    async fn accept(&self, source: &str, events: Vec<Event<'static>>) -> Result<Range<u64>, intake::SinkError> {
-        let accepted = self.append(format!("intake:{source}"), &events).await.map_err(|e| match e {
-            JournalError::Full { .. } => intake::SinkError::Full,
-            other => intake::SinkError::Unavailable(other.to_string()),
-        })?;
+    async fn accept(
+        &self,
+        source: &str,
+        events: Vec<Event<'static>>,
+    ) -> Result<Range<u64>, intake::SinkError> {
+        let accepted =
+            self.append(format!("intake:{source}"), &events).await.map_err(|e| match e {
+                JournalError::Full { .. } => intake::SinkError::Full,
+                other => intake::SinkError::Unavailable(other.to_string()),
+            })?;
         // An edge of a cluster learns its numbers later; counted from 1 they still say how many.
         let first = accepted.first.unwrap_or(1);
         Ok(first..first + u64::from(accepted.count))

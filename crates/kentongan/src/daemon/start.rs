@@ -60,13 +60,20 @@ pub fn run(path: &Path, role: Role) -> Result<ExitCode> {
         }
     };
     if role != Role::Both && matches!(configuration.journal.backend, Backend::Embedded) {
-        eprintln!("error: --role {} needs [journal] kind = \"nats\": with the embedded journal one process is both", role.word());
+        eprintln!(
+            "error: --role {} needs [journal] kind = \"nats\": with the embedded journal one process is both",
+            role.word()
+        );
         return Ok(ExitCode::from(2));
     }
     for warning in configuration.warnings.problems() {
         tracing::warn!("{}: {}", warning.key, warning.message);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("kentongan").build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("kentongan")
+        .build()
+        .context("starting the runtime")?;
     runtime.block_on(serve(path.to_owned(), configuration, role))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -95,12 +102,28 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
     let (desks, pulse, core) = if is_core {
         let epoch = journal.own(&identity).await.context("taking ownership of the records")?;
         storage::check_views(&journal, &views).await.context("checking the views")?;
-        let resumed = resume::resume(&journal, &configuration, &identity).await.context("coming back to where we were")?;
+        let resumed = resume::resume(&journal, &configuration, &identity)
+            .await
+            .context("coming back to where we were")?;
         let events = resume::first_events(&resumed, &configuration, &identity, clock());
-        tracing::info!(last_event = resumed.core.last_event(), how = resumed.how, took_ms = began.elapsed().as_millis() as u64, "the core is back");
+        tracing::info!(
+            last_event = resumed.core.last_event(),
+            how = resumed.how,
+            took_ms = began.elapsed().as_millis() as u64,
+            "the core is back"
+        );
         let pulse = Pulse::new(resumed.last_record.max(epoch.record));
-        let recording = Recording { journal: journal.clone(), epoch: epoch.clone(), pulse: pulse.clone() };
-        let (desks, task) = Desks::start(&configuration, &identity, &resumed, recording, &telemetry, desks_over.clone()).await?;
+        let recording =
+            Recording { journal: journal.clone(), epoch: epoch.clone(), pulse: pulse.clone() };
+        let (desks, task) = Desks::start(
+            &configuration,
+            &identity,
+            &resumed,
+            recording,
+            &telemetry,
+            desks_over.clone(),
+        )
+        .await?;
         desks_task = Some(task);
         door.append("core".into(), &events).await.context("journalling the start")?;
         (desks, pulse, Some((epoch, resumed)))
@@ -118,10 +141,17 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
         pulse: pulse.clone(),
         clock: clock.clone(),
         control: is_core.then(|| control_sender.clone()),
-        configuration: RwLock::new(InForce { configuration: configuration.clone(), loaded_at: clock(), refused: None }),
+        configuration: RwLock::new(InForce {
+            configuration: configuration.clone(),
+            loaded_at: clock(),
+            refused: None,
+        }),
         started: began,
         started_at: clock(),
-        heartbeat: Mutex::new(HeartbeatDoc { configured: configuration.heartbeat.is_some(), ..HeartbeatDoc::default() }),
+        heartbeat: Mutex::new(HeartbeatDoc {
+            configured: configuration.heartbeat.is_some(),
+            ..HeartbeatDoc::default()
+        }),
         probing: Mutex::new(Rate::default()),
     });
 
@@ -161,17 +191,31 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
         tasks.spawn(async move { ("the core", core.run().await) });
         let newest = pulse.last_record.subscribe();
         let over = views_over.clone();
-        views_task = Some(tokio::spawn(storage::keep_views(journal.clone(), views.clone(), newest, over)));
+        views_task =
+            Some(tokio::spawn(storage::keep_views(journal.clone(), views.clone(), newest, over)));
     }
 
     let mut http_tasks = JoinSet::new();
-    http_tasks.spawn(serve_http(listener, router(&configuration, &status, &sources, &telemetry, &clock), shutdown.clone()));
+    http_tasks.spawn(serve_http(
+        listener,
+        router(&configuration, &status, &sources, &telemetry, &clock),
+        shutdown.clone(),
+    ));
     let mut probe_task = None;
     if role != Role::Core {
         let inputs = probe::Inputs { plan: plan_receiver, asks, confirmed };
         let engines = probe::Engines::real(configuration.probe.pps, &telemetry);
-        let sink = Arc::new(Observations { door: door.clone(), producer: format!("probe:{}", configuration.probe.id) });
-        probe_task = Some(tokio::spawn(probe::run(inputs, engines, sink, telemetry.clone(), shutdown.clone())));
+        let sink = Arc::new(Observations {
+            door: door.clone(),
+            producer: format!("probe:{}", configuration.probe.id),
+        });
+        probe_task = Some(tokio::spawn(probe::run(
+            inputs,
+            engines,
+            sink,
+            telemetry.clone(),
+            shutdown.clone(),
+        )));
     }
     let mut helpers = JoinSet::new();
     helpers.spawn(storage::expire(journal.clone(), clock.clone(), shutdown.clone()));
@@ -230,7 +274,9 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
             tracing::info!("ended in good order");
             outcome
         }
-        Err(_) => bail!("not everything had ended after {} s; nothing durable is lost", DRAIN.as_secs()),
+        Err(_) => {
+            bail!("not everything had ended after {} s; nothing durable is lost", DRAIN.as_secs())
+        }
     }
 }
 
@@ -253,11 +299,20 @@ fn told_quietly(ended: Ended) -> Result<()> {
 }
 
 async fn listen(at: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(at).await.with_context(|| format!("listening on {at}: is another kentongan running? (`kentongan status`)"))
+    TcpListener::bind(at).await.with_context(|| {
+        format!("listening on {at}: is another kentongan running? (`kentongan status`)")
+    })
 }
 
-fn router(c: &Configuration, status: &Arc<Status>, sources: &Arc<intake::Sources>, telemetry: &Arc<Telemetry>, clock: &journal::Clock) -> axum::Router {
-    let mut intake = intake::Intake::new(sources.clone(), status.door.clone(), telemetry.clone(), clock.clone());
+fn router(
+    c: &Configuration,
+    status: &Arc<Status>,
+    sources: &Arc<intake::Sources>,
+    telemetry: &Arc<Telemetry>,
+    clock: &journal::Clock,
+) -> axum::Router {
+    let mut intake =
+        intake::Intake::new(sources.clone(), status.door.clone(), telemetry.clone(), clock.clone());
     intake.body_limit = c.http.body_limit;
     console::router(ConsoleState {
         views: status.views.clone(),
@@ -274,7 +329,11 @@ fn router(c: &Configuration, status: &Arc<Status>, sources: &Arc<intake::Sources
     })
 }
 
-async fn serve_http(listener: TcpListener, router: axum::Router, shutdown: CancellationToken) -> Result<()> {
+async fn serve_http(
+    listener: TcpListener,
+    router: axum::Router,
+    shutdown: CancellationToken,
+) -> Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown({
         let shutdown = shutdown.clone();
@@ -292,7 +351,14 @@ fn sources_of(c: &Configuration) -> Vec<intake::Source> {
         config::SourceKind::Zabbix => intake::SourceKind::Zabbix,
         config::SourceKind::Events => intake::SourceKind::Events,
     };
-    c.sources.iter().map(|s| intake::Source { name: s.name.clone(), kind: kind(s.kind), token: s.token.clone() }).collect()
+    c.sources
+        .iter()
+        .map(|s| intake::Source {
+            name: s.name.clone(),
+            kind: kind(s.kind),
+            token: s.token.clone(),
+        })
+        .collect()
 }
 
 /// Tells systemd that we live, as long as the core turns.

@@ -32,15 +32,21 @@ pub fn embedded_options(c: &Configuration) -> EmbeddedOptions {
 }
 
 /// Opens the journal to write it.
-pub async fn open_journal(c: &Configuration, telemetry: &Arc<Telemetry>) -> Result<Arc<dyn Journal>> {
+pub async fn open_journal(
+    c: &Configuration,
+    telemetry: &Arc<Telemetry>,
+) -> Result<Arc<dyn Journal>> {
     std::fs::create_dir_all(&c.data_dir)
         .with_context(|| format!("making the data directory {}", c.data_dir.display()))?;
     let embedded = embedded_options(c);
     match &c.journal.backend {
         Backend::Embedded => {
             let telemetry = telemetry.clone();
-            let opened = tokio::task::spawn_blocking(move || EmbeddedJournal::open(embedded, telemetry));
-            Ok(Arc::new(opened.await.context("opening the journal")?.context("opening the journal")?))
+            let opened =
+                tokio::task::spawn_blocking(move || EmbeddedJournal::open(embedded, telemetry));
+            Ok(Arc::new(
+                opened.await.context("opening the journal")?.context("opening the journal")?,
+            ))
         }
         Backend::Nats(nats) => {
             let options = nats_options(c, nats);
@@ -87,7 +93,10 @@ pub async fn keep_views(
         match catch_up(&journal, &views).await {
             Ok(()) => {}
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "the views cannot be kept up; they are tried again");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the views cannot be kept up; they are tried again"
+                );
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if shutdown.is_cancelled() {
                     return;
@@ -138,7 +147,10 @@ pub async fn check_views(journal: &Arc<dyn Journal>, views: &Arc<Views>) -> Resu
     let kept = journal.read_records(applied, 1).await?;
     let same = kept.first().is_some_and(|r| r.number == applied && Some(r.hash) == shown);
     if !same {
-        tracing::warn!(applied, "the views show another past than the journal has; they are built again");
+        tracing::warn!(
+            applied,
+            "the views show another past than the journal has; they are built again"
+        );
         let views = views.clone();
         tokio::task::spawn_blocking(move || views.start_over()).await??;
     }
@@ -150,10 +162,17 @@ pub async fn expire(journal: Arc<dyn Journal>, clock: journal::Clock, shutdown: 
     loop {
         match journal.expire(clock()).await {
             Ok(dropped) if dropped.events + dropped.records > 0 => {
-                tracing::info!(segments = dropped.segments, events = dropped.events, records = dropped.records, "dropped what has been kept long enough");
+                tracing::info!(
+                    segments = dropped.segments,
+                    events = dropped.events,
+                    records = dropped.records,
+                    "dropped what has been kept long enough"
+                );
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "old days could not be dropped; tried again in an hour"),
+            Err(error) => {
+                tracing::warn!(%error, "old days could not be dropped; tried again in an hour")
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(EXPIRE_EVERY) => {}
