@@ -289,6 +289,12 @@ async fn commands_become_events() {
         .await;
     assert!(matches!(s.last_command().1, Operation::Reprioritise { priority: Priority::P2, .. }));
     assert_eq!(s.commands(), 6);
+    // Nobody has to say why.
+    s.post(&path_of("reprioritise"), json!({"by": "budi", "priority": "P1"})).await;
+    assert!(
+        matches!(s.last_command().1, Operation::Reprioritise { reason, .. } if reason == "no reason given")
+    );
+    assert_eq!(s.commands(), 7);
 }
 
 #[tokio::test]
@@ -319,6 +325,13 @@ async fn commands_that_make_no_sense_say_why_and_do_nothing() {
             "{op} {body}"
         );
     }
+    // What is wrong with the priority is said first, and a reason that is given has to be one.
+    let answer = s.post(&path_of("reprioritise"), json!({"by": "sari", "priority": "P9"})).await;
+    assert!(answer.text().contains("it may be P1 to P4"), "{}", answer.text());
+    let empty = json!({"by": "sari", "priority": "P1", "reason": " "});
+    let answer = s.post(&path_of("reprioritise"), empty).await;
+    assert!(answer.text().contains("reason has to be there"), "{}", answer.text());
+
     let unknown = s.post("/api/v1/incidents/k7f3-1/note", json!({"by": "sari", "text": "x"})).await;
     assert_eq!(
         (unknown.status, unknown.problem().as_str()),

@@ -47,7 +47,7 @@ impl Correlator {
             self.state.waiting.remove(&w);
             match w.1 {
                 Waiter::Around(t) => {
-                    self.dirty.devices.extend(self.reach.device_of(t).map(|d| d.0))
+                    self.dirty.devices.extend(self.reach.device_of(t).map(|d| d.0));
                 }
                 Waiter::Alarm(key) => {
                     self.dirty.alarms.insert(key);

@@ -439,15 +439,13 @@ impl Reach {
                     if region_of.insert(m, place) != Some(place) {
                         queue.push_back(m);
                     }
+                } else if self.devices[m as usize].observed {
+                    region.boundary.insert(m);
                 } else {
-                    if self.devices[m as usize].observed {
-                        region.boundary.insert(m);
-                    } else {
-                        // Where a probe stands is on the reachable side even if it was never observed.
-                        region.stood_at = true;
-                        if !inventory.devices[m as usize].checks.is_empty() {
-                            region.unheard.insert(m);
-                        }
+                    // Where a probe stands is on the reachable side even if it was never observed.
+                    region.stood_at = true;
+                    if !inventory.devices[m as usize].checks.is_empty() {
+                        region.unheard.insert(m);
                     }
                 }
             }

@@ -143,7 +143,7 @@ impl Run {
                     }
                 }
                 Decision::Intent(i) if i.op == IntentOp::Create => {
-                    *self.creates.entry(i.incident.clone()).or_default() += 1
+                    *self.creates.entry(i.incident.clone()).or_default() += 1;
                 }
                 Decision::Intent(i) if i.op == IntentOp::Notify => self.notifies += 1,
                 _ => {}

@@ -160,6 +160,30 @@ async fn a_file_that_a_crash_left_half_made_is_no_obstacle() {
     assert_eq!(j.lines().await.len(), 301);
 }
 
+/// Also in the middle of what is read at once: the frame that is named is the one that is damaged.
+#[tokio::test]
+async fn verify_names_the_event_whose_frame_is_damaged() {
+    for (first, day) in [(1i64, "24"), (56, "24"), (96, "24"), (151, "25"), (296, "26")] {
+        let world = world();
+        three_days(&world).await;
+        let path = world.at.join(format!("events-2026-11-{day}.db"));
+        let db = Connection::open(path).unwrap();
+        let changed =
+            db.execute("UPDATE frame SET body = x'00' WHERE first = ?1", [first]).unwrap();
+        assert_eq!(changed, 1, "there is a frame of event {first}");
+        drop(db);
+        let found = verify_dir(&world.at).unwrap();
+        match found.touched {
+            Some(Touched::Events { number, what }) => {
+                assert_eq!(number, first.cast_unsigned(), "{what}");
+                assert!(what.contains(&format!("the frame of event {first} cannot")), "{what}");
+            }
+            other => panic!("event {first}: {other:?}"),
+        }
+        assert_eq!(found.events, first.cast_unsigned() - 1, "those before it are good");
+    }
+}
+
 #[tokio::test]
 async fn a_day_taken_away_leaves_a_gap_and_no_number_twice() {
     let world = world();

@@ -499,7 +499,7 @@ pub enum JournalCommand {
         #[arg(long, value_name = "DIR|CONFIG")]
         to: PathBuf,
     },
-    /// Copy the journal into an empty folder, also while the daemon runs
+    /// Copy the journal and the built-in desk into an empty folder, also while the daemon runs
     #[command(after_help = "Example:\n  kentongan journal backup /backup/2026-11-24")]
     Backup {
         /// The folder, made when it is not there

@@ -5,8 +5,9 @@ use crate::desk::Desk;
 use async_trait::async_trait;
 use delivery::{DeskRules, Draft, Note, Outcome, Row, Snapshot};
 use model::{Priority, TicketRef, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
-use std::path::Path;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -85,6 +86,98 @@ pub struct BuiltinNote {
 #[derive(Debug, thiserror::Error)]
 #[error("the built-in desk's file")]
 pub struct BuiltinError(#[from] rusqlite::Error);
+
+/// The files of built-in desks in the data directory.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn files_in(data_dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(data_dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_file_name) {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What the file of the desk of this name is called.
+pub(crate) fn file_name(desk: &str) -> String {
+    match desk {
+        "builtin" => "desk.db".to_owned(),
+        name => format!("desk-{}.db", model::id::short_hash(&["desk", name], 8)),
+    }
+}
+
+fn is_file_name(name: &str) -> bool {
+    let middle = name.strip_prefix("desk").and_then(|n| n.strip_suffix(".db"));
+    middle.is_some_and(|m| {
+        m.is_empty()
+            || m.strip_prefix('-').is_some_and(|hash| {
+                !hash.is_empty() && hash.bytes().all(|b| b.is_ascii_alphanumeric())
+            })
+    })
+}
+
+/// How often a file that is busy is tried, and how long between.
+const BUSY_TRIES: u32 = 50;
+const BUSY_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Copies the file of a built-in desk, used or not, to `to`, as it is at one moment. Blocks.
+///
+/// # Errors
+/// When it cannot be read, or `to` is there already or cannot be written.
+pub fn copy_file(from: &Path, to: &Path) -> Result<(), CopyError> {
+    // Made first and by us alone: nothing that is there is ever written over.
+    std::fs::File::create_new(to)?;
+    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    source.busy_timeout(std::time::Duration::from_secs(5))?;
+    let mut target = Connection::open(to)?;
+    {
+        let copy = Backup::new(&source, &mut target)?;
+        let mut tries = 0;
+        // All pages in one step: a copy in several would begin anew at every change.
+        while copy.step(-1)? != StepResult::Done {
+            tries += 1;
+            if tries > BUSY_TRIES {
+                return Err(CopyError::Busy);
+            }
+            std::thread::sleep(BUSY_PAUSE);
+        }
+    }
+    // One file that stands alone, without a write-ahead log beside it.
+    target.pragma_update(None, "journal_mode", "DELETE")?;
+    let whole: String = target.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if whole != "ok" {
+        return Err(CopyError::Damaged(whole));
+    }
+    target.close().map_err(|(_, e)| e)?;
+    std::fs::File::open(to)?.sync_all()?;
+    Ok(())
+}
+
+/// Why the file of a built-in desk was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// Somebody writes it all the time. Trying again makes sense.
+    #[error("it stays busy; try again")]
+    Busy,
+    /// The copy does not hold together.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// SQLite's word.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// The system's word.
+    #[error(transparent)]
+    Disk(#[from] std::io::Error),
+}
 
 impl BuiltinDesk {
     /// Opens the file, or makes it.
@@ -344,4 +437,20 @@ const fn status_word(open: bool) -> &'static str {
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_desks_are_known_by_their_names() {
+        for desk in ["builtin", "second", "a b", "Ünï"] {
+            assert!(is_file_name(&file_name(desk)), "{desk}");
+        }
+        for other in ["desk.db-wal", "desk-.db", "views.db", "desk-../x.db", "desk.dbx", "desk2.db"]
+        {
+            assert!(!is_file_name(other), "{other}");
+        }
+    }
 }

@@ -14,7 +14,9 @@ mod http;
 mod rt;
 mod template;
 
-pub use builtin::{BuiltinDesk, BuiltinError, BuiltinNote, BuiltinTicket, LIST_MAX};
+pub use builtin::{
+    BuiltinDesk, BuiltinError, BuiltinNote, BuiltinTicket, CopyError, LIST_MAX, copy_file, files_in,
+};
 pub use config::{DeskConfig, DeskKind, DeskProblem, OperationConfig, PriorityName, PriorityNames};
 pub use desk::{Desk, lost, put};
 pub use driver::{DRAIN_MAX, Driver, Input, Lines, RecordError, Recorder, Snapshot};
@@ -84,10 +86,7 @@ fn open_one(config: &DeskConfig, data_dir: &Path) -> Result<Opened, String> {
         DeskKind::Rt => (Arc::new(RtDesk::new(config, rules)?), None),
         DeskKind::Generic => (Arc::new(GenericDesk::new(config, rules)?), None),
         DeskKind::Builtin => {
-            let file = match config.name.as_str() {
-                "builtin" => "desk.db".to_owned(),
-                name => format!("desk-{}.db", model::id::short_hash(&["desk", name], 8)),
-            };
+            let file = builtin::file_name(&config.name);
             let desk = BuiltinDesk::open(&data_dir.join(&file), rules)
                 .map_err(|e| format!("{file} cannot be used: {}", chain(&e)))?;
             let desk = Arc::new(desk);

@@ -115,3 +115,31 @@ async fn a_machine_without_any_desk_has_one() {
     assert!(!ticket.open);
     assert_eq!(ticket.notes.len(), 2);
 }
+
+/// A backup is taken while the desk works, holds what was there, and writes over nothing.
+#[tokio::test]
+async fn a_file_in_use_is_copied_as_it_is_and_never_over_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let second =
+        ticket_sink::DeskConfig { name: "second".into(), ..ticket_sink::DeskConfig::builtin() };
+    let desks = Desks::open(&[ticket_sink::DeskConfig::builtin(), second], dir.path()).unwrap();
+    for desk in &desks.builtin {
+        desk.create(&draft("kent-a")).await;
+    }
+    let files = ticket_sink::files_in(dir.path()).unwrap();
+    assert_eq!(files.len(), 2, "{files:?}");
+    let other = tempfile::tempdir().unwrap();
+    for file in &files {
+        let to = other.path().join(file.file_name().unwrap());
+        ticket_sink::copy_file(file, &to).unwrap();
+        assert!(ticket_sink::copy_file(file, &to).is_err(), "nothing is written over");
+    }
+    let beside: Vec<_> = std::fs::read_dir(other.path()).unwrap().flatten().collect();
+    assert_eq!(beside.len(), 2, "the copies stand alone: {beside:?}");
+    // What comes after the copy is not in it.
+    desks.builtin[0].create(&draft("kent-b")).await;
+    let copies = Desks::open(&[ticket_sink::DeskConfig::builtin()], other.path()).unwrap();
+    let tickets = copies.builtin[0].list(None, None, 10).await.unwrap();
+    assert_eq!(tickets.iter().map(|t| t.key.as_str()).collect::<Vec<_>>(), ["kent-a"]);
+    assert!(ticket_sink::files_in(&other.path().join("nowhere")).unwrap().is_empty());
+}

@@ -245,6 +245,9 @@ async fn copy(source: &Source, to: &Path, call: &Call) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The folder in a backup that holds the files of the built-in desks.
+const DESKS: &str = "desks";
+
 fn backup(source: &Source, into: &Path) -> Result<ExitCode> {
     let dir = match source.folder() {
         Ok(dir) => dir,
@@ -252,21 +255,49 @@ fn backup(source: &Source, into: &Path) -> Result<ExitCode> {
     };
     let done = journal::backup(dir, into)
         .with_context(|| format!("backing up {} into {}", dir.display(), into.display()))?;
+    // After the journal: every ticket that its records speak of was made before they say so.
+    let desks = backup_desks(dir.parent().unwrap_or(Path::new("")), into)?;
     print(&format!(
-        "backed up {} ({}): through event {}, record {}\n",
+        "backed up {} ({}): through event {}, record {}{}\n",
         done.identity,
-        bytes(size_of(into)),
+        bytes(size_of(into) + size_of(&into.join(DESKS))),
         done.last_event,
-        done.last_record
+        done.last_record,
+        and_desks(desks)
     ))?;
-    let desk = dir.parent().map(|data| data.join("desk.db")).filter(|p| p.exists());
-    if let Some(desk) = desk {
-        eprintln!(
-            "note: tickets of the built-in desk are in {}, which is no part of it",
-            desk.display()
-        );
-    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Copies the files of the built-in desks into the backup; how many there are.
+fn backup_desks(data_dir: &Path, into: &Path) -> Result<usize> {
+    let files = ticket_sink::files_in(data_dir)
+        .with_context(|| format!("listing the folder {}", data_dir.display()))?;
+    if !files.is_empty() {
+        let folder = into.join(DESKS);
+        std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
+        copy_desks(&files, &folder)?;
+    }
+    Ok(files.len())
+}
+
+fn copy_desks(files: &[PathBuf], into: &Path) -> Result<()> {
+    for file in files {
+        let name = file.file_name().unwrap_or_default();
+        ticket_sink::copy_file(file, &into.join(name)).with_context(|| {
+            format!("copying the built-in desk {} into {}", file.display(), into.display())
+        })?;
+    }
+    File::open(into)
+        .and_then(|f| f.sync_all())
+        .with_context(|| format!("syncing {}", into.display()))
+}
+
+fn and_desks(desks: usize) -> &'static str {
+    match desks {
+        0 => "",
+        1 => ", with the built-in desk",
+        _ => ", with the built-in desks",
+    }
 }
 
 fn restore(source: &Source, from: &Path) -> Result<ExitCode> {
@@ -274,18 +305,36 @@ fn restore(source: &Source, from: &Path) -> Result<ExitCode> {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
+    let data_dir = dir.parent().unwrap_or(Path::new(""));
+    let folder = from.join(DESKS);
+    let desks = ticket_sink::files_in(&folder)
+        .with_context(|| format!("listing the folder {}", folder.display()))?;
+    // Nothing is overwritten: what is there has to be moved away by hand. Looked at before anything
+    // is written, so that a refusal leaves everything as it was.
+    for file in ticket_sink::files_in(data_dir)
+        .with_context(|| format!("listing the folder {}", data_dir.display()))?
+    {
+        if desks.iter().any(|d| d.file_name() == file.file_name()) {
+            eprintln!(
+                "kentongan: there are tickets of a built-in desk in {} already; move it away first",
+                file.display()
+            );
+            return Ok(ExitCode::from(WRONG));
+        }
+    }
     match journal::restore(from, dir) {
         Ok(done) => {
+            copy_desks(&desks, data_dir)?;
             print(&format!(
-                "restored {} into {}: through event {}, record {}; the daemon can be started\n",
+                "restored {} into {}: through event {}, record {}{}; the daemon can be started\n",
                 done.identity,
                 dir.display(),
                 done.last_event,
-                done.last_record
+                done.last_record,
+                and_desks(desks.len())
             ))?;
             Ok(ExitCode::SUCCESS)
         }
-        // Nothing is overwritten: what is there has to be moved away by hand.
         Err(e @ (JournalError::Invalid(_) | JournalError::InUse { .. })) => {
             eprintln!("kentongan: {e}");
             Ok(ExitCode::from(WRONG))
@@ -302,6 +351,54 @@ fn size_of(dir: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use delivery::Draft;
+    use ticket_sink::{BuiltinDesk, Desk as _, Desks};
+
+    async fn ticket(desk: &BuiltinDesk, key: &str) {
+        let draft = Draft {
+            key: key.into(),
+            incident: "k7f3-1".into(),
+            title: "noc-gw".into(),
+            text: "down".into(),
+            priority: model::Priority::P2,
+            group: None,
+        };
+        assert!(matches!(desk.create(&draft).await, delivery::Outcome::Done(_)));
+    }
+
+    /// Records say that tickets were told: after a restore the tickets have to be there as well.
+    #[tokio::test]
+    async fn a_backup_brings_the_tickets_of_the_built_in_desk_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let source = Source::Folder(journal_dir(&at("data")));
+        let options = EmbeddedOptions::new(journal_dir(&at("data")));
+        let journal = EmbeddedJournal::open(options, Telemetry::new()).unwrap();
+        let body = Bytes::from_static(b"{}\n");
+        let frame = journal::NewFrame { producer: "core".into(), count: 1, body };
+        journal.append_events(frame).await.unwrap();
+        let desks = Desks::open(&[], &at("data")).unwrap();
+        ticket(&desks.builtin[0], "kent-a").await;
+        // Nothing is stopped for it.
+        assert_eq!(backup(&source, &at("saved")).unwrap(), ExitCode::SUCCESS);
+        ticket(&desks.builtin[0], "kent-b").await;
+        drop((journal, desks));
+
+        // Nothing is written over: neither the journal nor the tickets.
+        assert_eq!(restore(&source, &at("saved")).unwrap(), ExitCode::from(WRONG));
+        std::fs::remove_dir_all(journal_dir(&at("data"))).unwrap();
+        assert_eq!(restore(&source, &at("saved")).unwrap(), ExitCode::from(WRONG));
+        assert!(!journal_dir(&at("data")).exists(), "a refusal leaves nothing behind");
+        let kept = Desks::open(&[], &at("data")).unwrap();
+        assert_eq!(kept.builtin[0].list(None, None, 10).await.unwrap().len(), 2);
+
+        let fresh = Source::Folder(journal_dir(&at("fresh")));
+        assert_eq!(restore(&fresh, &at("saved")).unwrap(), ExitCode::SUCCESS);
+        let desks = Desks::open(&[], &at("fresh")).unwrap();
+        let found = desks.builtin[0].list(None, None, 10).await.unwrap();
+        assert_eq!(found.iter().map(|t| t.key.as_str()).collect::<Vec<_>>(), ["kent-a"]);
+    }
 
     #[test]
     fn our_own_lines_are_not_exported() {

@@ -44,6 +44,9 @@ const BEAT: Duration = Duration::from_secs(1);
 /// The pause between two tries to append a record.
 const APPEND_AGAIN: Duration = Duration::from_millis(500);
 
+/// Called when a configuration takes effect.
+pub type TakesEffect = Arc<dyn Fn(&Arc<Configuration>) + Send + Sync>;
+
 /// What others want of the core.
 pub enum Control {
     /// Another configuration.
@@ -128,7 +131,7 @@ pub struct CoreLoop {
     pub plan: watch::Sender<Arc<Plan>>,
     pub asks: mpsc::Sender<Ask>,
     pub confirmed: mpsc::Sender<Ask>,
-    pub reloaded: Arc<dyn Fn(&Arc<Configuration>) + Send + Sync>,
+    pub reloaded: TakesEffect,
     pub shutdown: CancellationToken,
     state: Turning,
 }
@@ -180,7 +183,7 @@ impl CoreLoop {
         plan: watch::Sender<Arc<Plan>>,
         asks: mpsc::Sender<Ask>,
         confirmed: mpsc::Sender<Ask>,
-        reloaded: Arc<dyn Fn(&Arc<Configuration>) + Send + Sync>,
+        reloaded: TakesEffect,
         shutdown: CancellationToken,
     ) -> CoreLoop {
         let snapshot_event = core.last_event();
@@ -334,7 +337,7 @@ impl CoreLoop {
                     self.core.handle_event(number, &event);
                 }
                 Err(error) => {
-                    self.core.handle_unreadable(number, frame.received, &error.to_string())
+                    self.core.handle_unreadable(number, frame.received, &error.to_string());
                 }
             }
             self.drain(number);

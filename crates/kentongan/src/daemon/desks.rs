@@ -60,6 +60,9 @@ impl Recorder for Recording {
     }
 }
 
+/// What a desk said last: whether it answered, and what was wrong.
+type Said = (bool, Option<String>);
+
 /// The way to the desks. Cheap to clone.
 #[derive(Clone)]
 pub struct Desks(Option<Arc<Inner>>);
@@ -70,7 +73,7 @@ struct Inner {
     builtin: Vec<Arc<BuiltinDesk>>,
     names: Vec<Arc<str>>,
     /// What each desk said last: whether it answered, and what was wrong.
-    said: Mutex<BTreeMap<Arc<str>, (bool, Option<String>)>>,
+    said: Mutex<BTreeMap<Arc<str>, Said>>,
 }
 
 impl Desks {
@@ -209,10 +212,10 @@ impl Desks {
                 // One line for each change of state, not for each try.
                 match (before.is_none_or(|b| b.0), now) {
                     (true, (false, Some(why))) => {
-                        tracing::warn!(desk = &*line.desk, incident = %line.incident, why, "the desk did not do it; it is tried again")
+                        tracing::warn!(desk = &*line.desk, incident = %line.incident, why, "the desk did not do it; it is tried again");
                     }
                     (false, (true, _)) => {
-                        tracing::info!(desk = &*line.desk, "the desk answers again")
+                        tracing::info!(desk = &*line.desk, "the desk answers again");
                     }
                     _ => {}
                 }
@@ -268,7 +271,7 @@ impl Desks {
                     }
                 })),
                 Err(error) => {
-                    tracing::warn!(%error, "the tickets of the built-in desk cannot be listed")
+                    tracing::warn!(%error, "the tickets of the built-in desk cannot be listed");
                 }
             }
         }

@@ -105,7 +105,7 @@ pub async fn resume(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the snapshot does not hold what was written; going on without it")
+                tracing::warn!(%error, "the snapshot does not hold what was written; going on without it");
             }
         }
     }
@@ -168,7 +168,7 @@ async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u
                         core.handle_event(number, &event);
                     }
                     Err(error) => {
-                        core.handle_unreadable(number, frame.received, &error.to_string())
+                        core.handle_unreadable(number, frame.received, &error.to_string());
                     }
                 }
                 while core.poll_decision().is_some() {}
@@ -271,13 +271,13 @@ async fn read_records(journal: &Arc<dyn Journal>, from: u64) -> Result<Told> {
                     RecordKind::Decisions => match wire::read_decision(line) {
                         Ok(decision) => told.take(decision),
                         Err(error) => {
-                            tracing::warn!(record = record.number, %error, "a decision of another version cannot be read")
+                            tracing::warn!(record = record.number, %error, "a decision of another version cannot be read");
                         }
                     },
                     RecordKind::Delivery => match wire::read_delivery(line) {
                         Ok(line) => told.lines.push(line),
                         Err(error) => {
-                            tracing::warn!(record = record.number, %error, "a line of another version cannot be read")
+                            tracing::warn!(record = record.number, %error, "a line of another version cannot be read");
                         }
                     },
                 }

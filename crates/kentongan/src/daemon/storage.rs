@@ -171,7 +171,7 @@ pub async fn expire(journal: Arc<dyn Journal>, clock: journal::Clock, shutdown: 
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "old days could not be dropped; tried again in an hour")
+                tracing::warn!(%error, "old days could not be dropped; tried again in an hour");
             }
         }
         tokio::select! {
