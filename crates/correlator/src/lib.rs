@@ -267,6 +267,9 @@ impl Correlator {
         self.rules.clear();
         self.learn_rules();
         self.reach = Reach::build(&self.inventory, &mut self.state);
+        for (ix, s) in &self.state.signals {
+            self.reach.signal_stands(s.target, *ix);
+        }
         self.state.watching_since = self.state.now;
         self.let_go_of_the_removed();
         self.dirty.all = true;
@@ -339,9 +342,6 @@ impl Correlator {
             .collect();
         for key in held {
             self.confirm_afresh(key, "nothing was watched for a while; it is asked again");
-        }
-        for view in &mut self.reach.devices {
-            view.last_reply = view.last_reply.min(now);
         }
     }
 

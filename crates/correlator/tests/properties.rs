@@ -256,8 +256,13 @@ impl World {
         }
         self.now += i64::from(after);
         self.number += 1;
-        let event =
-            Event { at: Timestamp::from_millis(self.now), received: None, kind: self.kind(h) };
+        // Producers' clocks are ahead or behind by up to three seconds.
+        let skew = i64::from(after % 7) * 1000 - 3000;
+        let event = Event {
+            at: Timestamp::from_millis(self.now + skew),
+            received: Some(Timestamp::from_millis(self.now)),
+            kind: self.kind(h),
+        };
         self.core.handle_event(self.number, &event);
         let mut said = Vec::new();
         while let Some(d) = self.core.poll_decision() {
