@@ -14,6 +14,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// The 24th of November 2026.
+const TWENTY_FOURTH: Duration = Duration::from_hours(498_744);
+
 const TOKEN: &str = "token-of-the-lab";
 
 fn main() -> Result<()> {
@@ -173,7 +176,7 @@ async fn from_event_to_desk() -> Result<()> {
     let (url, arrivals) = desk().await?;
     let mut configuration = format!(
         "[probe]\nenabled = false\n\n[[source]]\nname = \"lab\"\nkind = \"events\"\ntoken = \"{TOKEN}\"\n\n\
-         [[desk]]\nname = \"lab\"\nkind = \"generic\"\nurl = \"{url}\"\nresolved_status = \"resolved\"\n\n\
+         [[desk]]\nname = \"lab\"\nkind = \"generic\"\nurl = \"{url}\"\nresolved_status = \"resolved\"\nper_minute = 60000\n\n\
          [desk.find]\nurl = \"{{{{ base }}}}/find?key={{{{ key | urlencode }}}}\"\nitems = \"/items\"\nid = \"id\"\nkey = \"key\"\nstatus = \"status\"\n\n\
          [desk.create]\nurl = \"{{{{ base }}}}/create\"\nid = \"/id\"\n\n\
          [desk.create.body]\nkey = \"{{{{ key }}}}\"\ntitle = \"{{{{ title }}}}\"\n"
@@ -236,11 +239,11 @@ async fn start_on_a_million_events() -> Result<()> {
     for batch in 0..1_000_000 / BATCH {
         let mut body = String::new();
         for n in 0..BATCH {
-            let key = batch * (BATCH / 2) + n / 2;
-            let state = if n % 2 == 0 { "problem" } else { "ok" };
+            let (event, device) = (batch * BATCH + n, n % 10);
+            let at = rfc3339(TWENTY_FOURTH + Duration::from_millis(8) * event as u32);
             writeln!(
                 body,
-                r#"{{"kind":"signal","at":"2026-11-24T02:15:00Z","source":"lab","key":"k{key}","state":"{state}","severity":"info"}}"#
+                r#"{{"kind":"observation","at":"{at}","probe":"noc-1","target":"lab/d{device}","check":"icmp","outcome":"reply","values":{{"rtt_ms":1.92,"loss_pct":0.0}}}}"#
             )?;
         }
         loop {
@@ -264,7 +267,7 @@ async fn start_on_a_million_events() -> Result<()> {
     }
     println!(
         "{:<58} {:>14}",
-        "a million signals through the intake, in batches",
+        "a million observations through the intake, in batches",
         format!("{:.0}/s", 1e6 / begun.elapsed().as_secs_f64())
     );
     daemon.kill_9();
@@ -290,8 +293,6 @@ async fn start_on_a_million_events() -> Result<()> {
 
 fn replay() -> Result<()> {
     const EVENTS: u32 = 1_000_000;
-    // The 24th of November 2026.
-    const TWENTY_FOURTH: Duration = Duration::from_hours(498_744);
     let daemon = Daemon::on_machine("", &devices(2000))?;
     let mut text = String::with_capacity(180 * EVENTS as usize);
     for n in 0..EVENTS {
