@@ -385,6 +385,12 @@ impl Correlator {
             self.wait_for(&wanted, Waiter::Alarm(key));
             return;
         }
+        if let Thing::Port(_, Some(l)) | Thing::Link(l) = thing
+            && let Some(i) = self.rooted_in(l)
+        {
+            self.attach(key, i, went);
+            return;
+        }
         let (cause, root) = self.local_cause(key, target, thing);
         let incident = if let Some(i) = self.open.get(&cause) {
             *i
@@ -400,6 +406,16 @@ impl Correlator {
             self.open_or_reopen(cause, &root, &[key])
         };
         self.attach(key, incident, went);
+    }
+
+    /// The open incident that names this link among its roots already: the link and the device at
+    /// its far end could not be told apart, and whatever the ports say of it belongs there. An agent
+    /// may answer from its cache for a while after the link is back.
+    fn rooted_in(&self, link: LinkIx) -> Option<IncidentIx> {
+        let id = &self.inventory[link].id;
+        let names =
+            |i: &&IncidentIx| self.state.incidents.get(i).is_some_and(|i| i.root.contains(id));
+        self.open.values().find(names).copied()
     }
 
     fn local_cause(

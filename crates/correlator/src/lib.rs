@@ -186,7 +186,7 @@ impl Correlator {
             clocks_ahead: self.state.clocks_ahead,
             ..Counts::default()
         };
-        for i in self.state.incidents.values().filter(|i| i.open()) {
+        for i in self.open.values().filter_map(|ix| self.state.incidents.get(ix)) {
             *counts.incidents.entry((i.priority(), i.condition)).or_default() += 1;
         }
         for a in self.state.alarms.values() {
