@@ -706,11 +706,9 @@ impl Correlator {
             c.target
         };
         if let Some(d) = self.reach.device_of(target) {
-            let view = &mut self.reach.devices[d.0 as usize];
-            if view.silent.remove(&ix) {
-                view.suspect.insert(ix);
-            }
+            self.reach.devices[d.0 as usize].silent.remove(&ix);
         }
+        self.now_suspect(ix);
         if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
             self.reach.links[l.0 as usize].down.remove(&ix);
         }
