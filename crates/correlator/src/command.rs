@@ -111,7 +111,7 @@ impl Correlator {
     }
 
     fn find(&self, id: &IncidentId) -> Option<IncidentIx> {
-        self.state.incidents.iter().find(|(_, i)| i.id == *id).map(|(ix, _)| *ix)
+        self.by_id.get(id).copied()
     }
 
     pub(crate) fn handle_desk(&mut self, at: Timestamp, d: &DeskNews) {

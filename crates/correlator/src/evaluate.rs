@@ -593,6 +593,11 @@ impl Correlator {
             .filter(|(_, i)| i.open())
             .map(|(ix, i)| (i.cause, *ix))
             .collect();
+        self.over.clear();
+        for (ix, i) in self.state.incidents.iter().filter(|(_, i)| !i.open()) {
+            self.over.entry(i.cause).or_default().insert(*ix);
+        }
+        self.by_id = self.state.incidents.iter().map(|(ix, i)| (i.id.clone(), *ix)).collect();
         for (ix, s) in &self.state.signals {
             self.reach.signal_stands(s.target, *ix);
         }

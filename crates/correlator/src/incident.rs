@@ -33,13 +33,10 @@ impl Correlator {
             .map(|a| a.onset)
             .min()
             .unwrap_or(now);
-        let before = self
-            .state
-            .incidents
-            .iter()
-            .rev()
-            .find(|(_, i)| i.cause == cause && !i.open())
-            .map(|(ix, i)| (*ix, i.recovered_at, i.id.clone(), i.work));
+        let before = self.over.get(&cause).and_then(|all| all.last()).map(|ix| {
+            let i = &self.state.incidents[ix];
+            (*ix, i.recovered_at, i.id.clone(), i.work)
+        });
         if let Some((ix, Some(recovered), _, work)) = &before
             && now < *recovered + self.settings.reopen_within
             && *work != Work::Closed
@@ -55,6 +52,7 @@ impl Correlator {
                 // The failure at hand, not the one before.
                 i.since = onset;
             }
+            self.is_not_over(*ix);
             self.open.insert(cause, *ix);
             self.touched.insert(*ix);
             return *ix;
@@ -95,6 +93,7 @@ impl Correlator {
             recurrence_of: before.map(|(_, _, id, _)| id),
             by: None,
         };
+        self.by_id.insert(incident.id.clone(), ix);
         self.state.incidents.insert(ix, incident);
         self.open.insert(cause, ix);
         self.touched.insert(ix);
@@ -325,9 +324,11 @@ impl Correlator {
         self.open.remove(&i.cause);
         if unheard {
             // Opened and over within one event: nobody heard of it.
-            self.state.incidents.remove(&ix);
+            self.forget(ix);
             return;
         }
+        self.is_over(ix);
+        let i = &self.state.incidents[&ix];
         let since = now.since(i.since);
         let reason = match &i.removed {
             true => "it was removed from the inventory".to_owned(),
@@ -363,9 +364,10 @@ impl Correlator {
         let (fresh, ticketed) = (i.fresh, i.ticketed);
         self.open.remove(&i.cause);
         if fresh {
-            self.state.incidents.remove(&ix);
+            self.forget(ix);
             return;
         }
+        self.is_over(ix);
         let reason =
             format!("{} explains all of it", self.state.incidents[&into].root.join(" or "));
         self.incident_line_into(ix, Change::Merged, reason, Some(target.clone()));
@@ -392,7 +394,32 @@ impl Correlator {
             let after = model::time::show_duration(self.settings.close_after);
             self.incident_line(ix, Change::Closed, format!("it stayed resolved for {after}"));
         }
-        self.state.incidents.remove(&ix);
+        self.forget(ix);
+    }
+
+    // ---- who was there before ----
+
+    /// An incident is open no more: the next one of its cause looks here.
+    fn is_over(&mut self, ix: IncidentIx) {
+        let cause = self.state.incidents[&ix].cause;
+        self.over.entry(cause).or_default().insert(ix);
+    }
+
+    fn is_not_over(&mut self, ix: IncidentIx) {
+        let cause = self.state.incidents[&ix].cause;
+        if let Some(all) = self.over.get_mut(&cause) {
+            all.remove(&ix);
+            if all.is_empty() {
+                self.over.remove(&cause);
+            }
+        }
+    }
+
+    fn forget(&mut self, ix: IncidentIx) {
+        self.is_not_over(ix);
+        if let Some(i) = self.state.incidents.remove(&ix) {
+            self.by_id.remove(&i.id);
+        }
     }
 
     // ---- alarms leaving ----

@@ -68,6 +68,10 @@ pub struct Correlator {
     touched: BTreeSet<IncidentIx>,
     /// The open incidents by what caused them.
     open: BTreeMap<Cause, IncidentIx>,
+    /// Those that are over and not forgotten, by what caused them.
+    over: BTreeMap<Cause, BTreeSet<IncidentIx>>,
+    /// All of them, by what people call them.
+    by_id: BTreeMap<IncidentId, IncidentIx>,
     /// The signals that stand, by source and key.
     signal_index: BTreeMap<(Arc<str>, Arc<str>), u32>,
     /// When each device was last asked for, so that nobody is asked all the time.
@@ -132,6 +136,8 @@ impl Correlator {
             acting: None,
             touched: BTreeSet::new(),
             open: BTreeMap::new(),
+            over: BTreeMap::new(),
+            by_id: BTreeMap::new(),
             signal_index: BTreeMap::new(),
             asked: BTreeMap::new(),
         };
@@ -175,7 +181,7 @@ impl Correlator {
 
     /// Whether an incident of this id is known (open, or not yet closed).
     pub fn knows(&self, id: &IncidentId) -> bool {
-        self.state.incidents.values().any(|i| i.id == *id)
+        self.by_id.contains_key(id)
     }
 
     /// Numbers for the metrics.

@@ -72,12 +72,12 @@ impl Correlator {
 
     /// The root of an incident that is open or not yet closed.
     pub fn root_of(&self, id: &IncidentId) -> Option<&[Arc<str>]> {
-        self.state.incidents.values().find(|i| i.id == *id).map(|i| i.root.as_slice())
+        Some(self.state.incidents.get(self.by_id.get(id)?)?.root.as_slice())
     }
 
     /// The sources whose signals are evidence of an incident.
     pub fn sources_of(&self, id: &IncidentId) -> Vec<Arc<str>> {
-        let Some(i) = self.state.incidents.values().find(|i| i.id == *id) else {
+        let Some(i) = self.by_id.get(id).and_then(|ix| self.state.incidents.get(ix)) else {
             return Vec::new();
         };
         let signals = i.members.iter().filter_map(|k| match k {

@@ -63,6 +63,7 @@ impl Correlator {
             self.set_timer(line.at + self.settings.close_after, Timer::Close(ix));
         }
         let told = line.affected.devices.iter().chain(&line.affected.services).cloned().collect();
+        self.by_id.insert(line.id.clone(), ix);
         self.state.incidents.insert(
             ix,
             Incident {
@@ -104,8 +105,8 @@ impl Correlator {
         let Some(ix) = line
             .incident
             .as_ref()
-            .and_then(|id| self.state.incidents.iter().find(|(_, i)| i.id == *id && i.open()))
-            .map(|(ix, _)| *ix)
+            .and_then(|id| self.by_id.get(id).copied())
+            .filter(|ix| self.state.incidents[ix].open())
         else {
             return;
         };
