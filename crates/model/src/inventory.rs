@@ -26,7 +26,7 @@ pub enum Criticality {
 }
 
 /// A boolean over elements: what must be there for something to work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Needs<T> {
     /// This element.
     Element(T),
@@ -68,7 +68,8 @@ impl<T> Needs<T> {
 }
 
 /// A site, as written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SiteSpec {
     /// Its id.
     pub id: String,
@@ -81,7 +82,8 @@ pub struct SiteSpec {
 }
 
 /// A device, as written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DeviceSpec {
     /// Its id, usually `site/name`.
     pub id: String,
@@ -112,7 +114,8 @@ pub struct DeviceSpec {
 }
 
 /// A link, as written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LinkSpec {
     /// Its id; `A|B` when it has none.
     pub id: Option<String>,
@@ -125,7 +128,8 @@ pub struct LinkSpec {
 }
 
 /// A service, as written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceSpec {
     /// Its id.
     pub id: String,
@@ -138,7 +142,8 @@ pub struct ServiceSpec {
 }
 
 /// A probe, as written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProbeSpec {
     /// Its id.
     pub id: String,
@@ -149,7 +154,8 @@ pub struct ProbeSpec {
 }
 
 /// The inventory, as written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InventorySpec {
     /// The sites.
     pub sites: Vec<SiteSpec>,

@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Everything the correlator is told besides the inventory.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Kept in the journal as it is, so that a recording can be decided again as it was: what an older
+/// version did not know has its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// The unique name of this installation.
     pub instance: String,
@@ -86,7 +90,8 @@ pub fn default_checks() -> BTreeMap<String, CheckRule> {
 }
 
 /// How one kind of check is judged.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CheckRule {
     /// How often it is asked.
     pub interval: Duration,
@@ -116,7 +121,7 @@ impl Default for CheckRule {
 }
 
 /// A level on a value, with a separate level to clear it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
     /// The value's name.
     pub value: String,
@@ -140,7 +145,8 @@ impl Threshold {
 }
 
 /// When an alarm counts as flapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Flapping {
     /// This many confirmed changes within `window` start it; 0 turns it off.
     pub start: u32,
@@ -157,7 +163,8 @@ impl Default for Flapping {
 }
 
 /// Priority by scope and urgency; by severity for a signal without a known target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PriorityTable {
     /// `[scope][criticality]`, in the order of the enums (lokal, situs, masif; normal, important, vital).
     pub table: [[Priority; 3]; 3],
@@ -207,7 +214,7 @@ pub struct Window {
 }
 
 /// The language of what people read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Language {
     /// Indonesian.
     #[default]

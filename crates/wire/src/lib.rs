@@ -9,6 +9,7 @@
 
 pub mod limits;
 
+mod configuration;
 mod decision;
 mod delivery;
 mod event;
@@ -17,6 +18,7 @@ mod json;
 mod schema;
 mod words;
 
+pub use configuration::{Recorded, is_configuration, read_configuration, write_configuration};
 pub use decision::{DecisionError, read_decision, write_decision};
 pub use delivery::{read_delivery, write_delivery};
 pub use event::{EventError, Line, cut, read_event, stamp_event, write_event};

@@ -24,6 +24,7 @@ pub use report::{Level, PROBLEMS_TOLD_MAX, Problem, Report};
 
 pub(crate) use meaning::instant;
 
+use model::inventory::InventorySpec;
 use model::{Inventory, Settings};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -56,6 +57,8 @@ pub struct Configuration {
     pub settings: Settings,
     /// The inventory.
     pub inventory: Arc<Inventory>,
+    /// The same, as written: what the journal keeps of it.
+    pub written: Arc<InventorySpec>,
     /// Other monitors that send us their alarms.
     pub sources: Vec<Source>,
     /// The ticket systems, their secrets read; never empty.
@@ -74,6 +77,14 @@ pub struct Configuration {
     pub files: Vec<PathBuf>,
     /// What is not wrong enough to refuse it.
     pub warnings: Report,
+}
+
+impl Configuration {
+    /// What the journal keeps of it under its hash: what the core obeys, and nothing else; no
+    /// secret is among it.
+    pub fn recorded(&self) -> Vec<u8> {
+        wire::write_configuration(&self.hash, &self.settings, &self.written)
+    }
 }
 
 /// The web server.

@@ -66,6 +66,7 @@ impl Reading<'_> {
             probe,
             settings,
             inventory: Arc::new(inventory),
+            written: Arc::new(collected.spec),
             sources,
             desks,
             routes,
