@@ -1,110 +1,21 @@
 //! Hundreds of real networks, thousands of failures in them, and the incidents that must come of
 //! each: no more, no fewer, and the right ones.
 //!
-//! Needs `../shared/data/topologies` beside the project (or `KENTONGAN_SHARED`); says so loudly and
-//! passes when it is not there, fails then when `KENTONGAN_NO_SKIP=1`. `KENTONGAN_SOAK=1` runs every
-//! scenario instead of a sample; `KENTONGAN_SCENARIO=N` runs one and prints it.
+//! `KENTONGAN_SOAK=1` runs every scenario instead of a sample; `KENTONGAN_SCENARIO=N` runs one and
+//! prints it.
 
-#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+mod lots;
+mod networks;
 
 use correlator::Correlator;
-use flate2::read::GzDecoder;
+use lots::Lots;
 use model::event::{Observation, Outcome};
-use model::inventory::{DeviceSpec, InventorySpec, LinkSpec, ProbeSpec};
-use model::{
-    Change, Condition, Decision, Event, IncidentId, IntentOp, Inventory, Kind, Settings, Timestamp,
-};
-use serde_json::Value;
+use model::{Change, Condition, Decision, Event, IncidentId, IntentOp, Kind, Settings, Timestamp};
+use networks::{Net, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 const DAWN: i64 = 1_795_478_400_000;
 const S: i64 = 1000;
-
-struct Net {
-    nodes: usize,
-    links: Vec<(usize, usize)>,
-}
-
-struct Scenario {
-    net: String,
-    noc: usize,
-    fail: Vec<String>,
-    ping: BTreeSet<Vec<String>>,
-    snmp: BTreeSet<Vec<String>>,
-}
-
-fn shared() -> Option<PathBuf> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let at =
-        std::env::var_os("KENTONGAN_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let at = at.join("data/topologies");
-    if at.is_dir() {
-        return Some(at);
-    }
-    assert!(std::env::var_os("KENTONGAN_NO_SKIP").is_none(), "{} is missing", at.display());
-    eprintln!("SKIPPED: {} is missing; real topologies were not tried", at.display());
-    None
-}
-
-fn nets(at: &std::path::Path) -> BTreeMap<String, Net> {
-    let mut nets = BTreeMap::new();
-    for set in std::fs::read_dir(at).unwrap().map(|d| d.unwrap().path()).filter(|p| p.is_dir()) {
-        for file in std::fs::read_dir(set).unwrap().map(|f| f.unwrap().path()) {
-            let v: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-            let number = |v: &Value| v.as_u64().unwrap() as usize;
-            let links =
-                v["links"].as_array().unwrap().iter().map(|l| (number(&l[0]), number(&l[1])));
-            let net = Net { nodes: v["nodes"].as_array().unwrap().len(), links: links.collect() };
-            nets.insert(v["name"].as_str().unwrap().to_owned(), net);
-        }
-    }
-    nets
-}
-
-fn scenarios(at: &std::path::Path) -> Vec<Scenario> {
-    let mut text = String::new();
-    let file = std::fs::File::open(at.join("scenarios-open.jsonl.gz")).unwrap();
-    GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    let words = |v: &Value| {
-        v.as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    let sets = |v: &Value| {
-        let sorted = |s: &Value| {
-            let mut w = words(s);
-            w.sort();
-            w
-        };
-        v.as_array().unwrap().iter().map(sorted).collect::<BTreeSet<_>>()
-    };
-    text.lines()
-        .map(|line| {
-            let v: Value = serde_json::from_str(line).unwrap();
-            Scenario {
-                net: v["net"].as_str().unwrap().to_owned(),
-                noc: v["noc"].as_u64().unwrap() as usize,
-                fail: words(&v["fail"]),
-                ping: sets(&v["ping"]),
-                snmp: sets(&v["snmp"]),
-            }
-        })
-        .collect()
-}
-
-/// A stream of numbers that is the same everywhere (SplitMix64).
-struct Lots(u64);
-
-impl Lots {
-    fn below(&mut self, n: i64) -> i64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % n as u64) as i64
-    }
-}
 
 struct Run {
     core: Correlator,
@@ -156,28 +67,7 @@ impl Run {
 /// Runs one failure from health to health. What went wrong, if anything did.
 fn run(net: &Net, s: &Scenario, snmp: bool, seed: u64) -> Result<(), String> {
     let device = |n: usize| format!("n{n}");
-    let spec = InventorySpec {
-        devices: (0..net.nodes)
-            .map(|n| DeviceSpec {
-                id: device(n),
-                address: Some("192.0.2.1".into()),
-                ..DeviceSpec::default()
-            })
-            .collect(),
-        links: net
-            .links
-            .iter()
-            .enumerate()
-            .map(|(l, (a, b))| LinkSpec {
-                id: Some(format!("l{l}")),
-                between: [format!("n{a}/l{l}"), format!("n{b}/l{l}")],
-                ..LinkSpec::default()
-            })
-            .collect(),
-        probes: vec![ProbeSpec { id: "p".into(), at: Some(device(s.noc)), ..ProbeSpec::default() }],
-        ..InventorySpec::default()
-    };
-    let inventory = Arc::new(Inventory::build(&spec).map_err(|p| format!("{p:?}"))?);
+    let inventory = networks::inventory(net, s.noc);
     let failed = |id: &str| s.fail.iter().any(|f| f == id);
     let alive: Vec<(u32, u32)> = net
         .links
@@ -297,10 +187,10 @@ fn run(net: &Net, s: &Scenario, snmp: bool, seed: u64) -> Result<(), String> {
 
 #[test]
 fn every_failure_of_every_network_is_named() {
-    let Some(at) = shared() else { return };
-    let (nets, scenarios) = (nets(&at), scenarios(&at));
+    let Some(at) = networks::shared() else { return };
+    let (nets, scenarios) = (networks::nets(&at), networks::scenarios(&at));
     let one: Option<usize> = std::env::var("KENTONGAN_SCENARIO").ok().and_then(|n| n.parse().ok());
-    let step = if std::env::var_os("KENTONGAN_SOAK").is_some() { 1 } else { 97 };
+    let step = if networks::soak() { 1 } else { 97 };
     let (mut tried, mut wrong) = (0, Vec::new());
     for (n, s) in scenarios.iter().enumerate() {
         if one.map_or(n % step != 0, |one| n != one) {
