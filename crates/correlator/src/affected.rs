@@ -21,11 +21,12 @@ impl Correlator {
         let massive =
             own_sites.len() >= 3 || own_sites.iter().any(|s| self.active_devices(**s).count() >= 2);
         let scope = match affected.devices.len() {
+            _ if matches!(i.cause, Cause::Blind(_)) => self.scope_of_the_blind(),
             _ if massive => Scope::Masif,
             0 | 1 => Scope::Lokal,
             _ => Scope::Situs,
         };
-        let what = self.what_fails(i, !down.is_empty());
+        let what = self.what_fails(ix, i, !down.is_empty());
         let (computed, why) =
             self.priority_of(i, &down, scope, urgency, most.as_deref(), &affected);
         let condition = self.condition_of(i);
@@ -67,6 +68,10 @@ impl Correlator {
             && let Some(d) = self.reach.device_of(t)
         {
             devices.insert(d.0);
+        }
+        if let Cause::Blind(_) = i.cause {
+            let told = i.members.iter().map(|k| self.target_of_alarm(*k));
+            devices.extend(told.filter_map(|t| self.reach.device_of(t)).map(|d| d.0));
         }
         let mut sites = BTreeSet::new();
         let mut services = BTreeSet::new();
@@ -137,6 +142,10 @@ impl Correlator {
         most: Option<&str>,
         affected: &Affected,
     ) -> (Priority, String) {
+        if let Cause::Blind(_) = i.cause {
+            let why = "who watches from there sees nothing, so it is P1 whatever is behind it";
+            return (Priority::P1, why.into());
+        }
         let severity = self.worst_severity(i);
         let known =
             matches!(i.cause, Cause::Other(t) if self.reach.things[t as usize] != Thing::Stranger);
@@ -178,6 +187,9 @@ impl Correlator {
                 table.max(Priority::P3),
                 format!("{why}; a signal of severity warning alone is at most P3"),
             ),
+            _ if self.only_paths(i) => {
+                (table.max(Priority::P3), format!("{why}; other probes reach it, so at most P3"))
+            }
             _ if self.only_agents(i) => {
                 (table.max(Priority::P3), format!("{why}; it answers otherwise, so at most P3"))
             }
@@ -208,7 +220,10 @@ impl Correlator {
         signals.map(|s| s.severity.unwrap_or(Severity::Average)).max()
     }
 
-    fn condition_of(&self, i: &Incident) -> Condition {
+    pub(crate) fn condition_of(&self, i: &Incident) -> Condition {
+        if self.all_unseen(&i.members) {
+            return Condition::Unknown;
+        }
         let Cause::Device(t) = i.cause else { return Condition::Failing };
         let Some(d) = self.reach.device_of(t) else { return Condition::Failing };
         let view = &self.reach.devices[d.0 as usize];
@@ -218,13 +233,28 @@ impl Correlator {
     }
 
     /// What fails, in one sentence.
-    fn what_fails(&self, i: &Incident, unreachable: bool) -> String {
+    fn what_fails(&self, ix: IncidentIx, i: &Incident, unreachable: bool) -> String {
         let root = i.root.join(" or ");
+        if let Cause::Blind(p) = i.cause {
+            return self.blind_words(p);
+        }
         if unreachable {
             return format!("{root} does not answer, {}", self.seen_by(i));
         }
         let mut parts: BTreeSet<String> = BTreeSet::new();
+        let own_path = |k: &&AlarmKey| {
+            matches!(k, AlarmKey::Silent(c) if self.is_path(*c))
+                && self.role_in(**k, Some(ix)) == model::Verdict::Joined
+        };
+        let explained = i.members.iter().any(|k| own_path(&k));
         for key in &i.members {
+            // What is missed further on is missed because of it.
+            if explained
+                && !own_path(&key)
+                && matches!(key, AlarmKey::Silent(c) if self.is_path(*c))
+            {
+                continue;
+            }
             let (target, check) = self.name_of(*key);
             let part = match key {
                 AlarmKey::Signal(ix) => self
@@ -238,6 +268,11 @@ impl Correlator {
                 }
                 AlarmKey::Silent(_) if self.inventory.device(&target).is_none() => {
                     format!("port {target} is down")
+                }
+                AlarmKey::Silent(ix) if self.is_path(*ix) => {
+                    let probe = self.state.checks[*ix as usize].probe;
+                    let probe = self.state.probes.name(u32::from(probe));
+                    format!("path {probe} → {target}: {probe} gets no answer, others do")
                 }
                 AlarmKey::Silent(_) => format!("{target} does not answer {check}"),
             };

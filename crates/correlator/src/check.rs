@@ -29,6 +29,8 @@ impl Correlator {
             return;
         };
         let ix = self.check_of(target, o);
+        let probe = self.state.checks[ix as usize].probe;
+        self.heard_from(probe);
         let last_at = self.state.checks[ix as usize].last_at;
         let sample = self.sample(ix, o);
         if at < last_at {
@@ -54,6 +56,18 @@ impl Correlator {
             return;
         }
         self.state.checks[ix as usize].last_at = at;
+        if self.is_isolated(probe) {
+            self.dirty.probes.insert(u32::from(probe));
+            if !self.is_guard(ix) {
+                self.isolated_observes(ix, at, sample == Sample::Good);
+                self.evaluate();
+                let name = self.state.probes.name(u32::from(probe));
+                let reason = format!("{name} is isolated; what it observes means nothing");
+                self.verdict(at, Some(target), Verdict::Unknown, None, reason, true);
+                return;
+            }
+        }
+        self.seen_again(ix);
         if matches!(o.outcome, Outcome::Reply(_)) {
             self.agent_answered(ix, at);
         }
@@ -189,6 +203,10 @@ impl Correlator {
             self.learn_rules();
         }
         let probe = self.state.probes.intern(&o.probe);
+        if self.posts.len() < self.state.probes.len() {
+            self.learn_probes();
+            self.reach.count_probes(&self.inventory, &self.state);
+        }
         let key = (target, name as u16, probe as u16);
         if let Some(ix) = self.reach.check_index.get(&key) {
             return *ix;
@@ -207,6 +225,7 @@ impl Correlator {
             onset: Timestamp::MIN,
         });
         self.reach.index_check(key, ix);
+        self.observes_as_often(probe as u16, name as u16);
         ix
     }
 
@@ -352,6 +371,9 @@ impl Correlator {
         }
         self.back_from_admin_down(target);
         self.observed(ix);
+        if matches!(self.state.checks[ix as usize].phase, Phase::Ok | Phase::Suspect) {
+            self.probe_had(ix, at, false);
+        }
         if let Thing::Port(..) = self.reach.things[target as usize] {
             // A port that says it is down was heard through a device that answers.
             self.heard(ix, at);
@@ -368,6 +390,9 @@ impl Correlator {
                 c.onset = at;
                 let reason = format!("bad {bad} of the last {of}; {needs} confirm it");
                 self.now_suspect(ix);
+                if self.proves_reach(ix) {
+                    self.ask_around(ix);
+                }
                 if self.is_flapping(silent(ix)) {
                     return (
                         Verdict::Flapping,
@@ -505,8 +530,12 @@ impl Correlator {
     fn heard(&mut self, ix: CheckIx, at: Timestamp) {
         let check = &mut self.state.checks[ix as usize];
         check.last_reply = at;
-        let target = check.target;
+        let (target, probe) = (check.target, check.probe);
         let Some(d) = self.reach.device_of(target) else { return };
+        if self.is_isolated(probe) {
+            return;
+        }
+        self.probe_had(ix, at, true);
         let view = &mut self.reach.devices[d.0 as usize];
         view.last_reply = view.last_reply.max(at);
         if !view.observed {
@@ -523,23 +552,26 @@ impl Correlator {
             if view.answers_elsewhere == 2 {
                 self.dirty.devices.insert(d.0);
                 self.root_came_back(d);
+                self.overruled(d.0, ix);
             }
         }
     }
 
-    fn proves_reach(&self, ix: CheckIx) -> bool {
+    pub(crate) fn proves_reach(&self, ix: CheckIx) -> bool {
         self.reach.proves_reach(&self.inventory, &self.state, &self.state.checks[ix as usize])
     }
 
     fn now_suspect(&mut self, ix: CheckIx) {
+        let c = &self.state.checks[ix as usize];
         if self.proves_reach(ix)
-            && let Some(d) = self.reach.device_of(self.state.checks[ix as usize].target)
+            && !self.state.watchers[usize::from(c.probe)].out
+            && let Some(d) = self.reach.device_of(c.target)
         {
             self.reach.devices[d.0 as usize].suspect.insert(ix);
         }
     }
 
-    fn no_longer_suspect(&mut self, ix: CheckIx) {
+    pub(crate) fn no_longer_suspect(&mut self, ix: CheckIx) {
         if let Some(d) = self.reach.device_of(self.state.checks[ix as usize].target) {
             self.reach.devices[d.0 as usize].suspect.remove(&ix);
         }
@@ -553,14 +585,14 @@ impl Correlator {
             (c.target, c.onset)
         };
         if self.proves_reach(ix) {
-            if let Some(d) = self.reach.device_of(target) {
-                let others = self.other_reply_after(d.0, ix, onset);
+            if self.is_guard(ix) && self.is_isolated(self.state.checks[ix as usize].probe) {
+                self.set_aside(ix);
+            } else if let Some(d) = self.reach.device_of(target) {
+                self.reach.devices[d.0 as usize].silent.insert(ix);
+                let others = self.other_reply_after(d.0, onset);
                 let view = &mut self.reach.devices[d.0 as usize];
-                if view.silent.is_empty() {
-                    view.answers_elsewhere = if others { 2 } else { 0 };
-                    self.state.elsewhere.insert(view.target, view.answers_elsewhere);
-                }
-                view.silent.insert(ix);
+                view.answers_elsewhere = if others { 2 } else { 0 };
+                self.state.elsewhere.insert(view.target, view.answers_elsewhere);
             }
             self.state.means.retain(|(c, _), _| *c != ix);
         } else if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
@@ -587,6 +619,7 @@ impl Correlator {
             self.begin_flapping(ix);
         }
         self.look_again_at(key);
+        self.guard_changed(ix);
     }
 
     /// A new alarm, held until it is known what explains it.
@@ -617,11 +650,14 @@ impl Correlator {
     }
 
     /// Whether the device answered another check after `onset`.
-    fn other_reply_after(&self, device: u32, ix: CheckIx, onset: Timestamp) -> bool {
-        self.reach
-            .checks_of_device(device)
-            .iter()
-            .any(|other| *other != ix && self.state.checks[*other as usize].last_reply > onset)
+    fn other_reply_after(&self, device: u32, onset: Timestamp) -> bool {
+        let silent = &self.reach.devices[device as usize].silent;
+        self.reach.checks_of_device(device).iter().any(|other| {
+            let c = &self.state.checks[*other as usize];
+            c.last_reply > onset
+                && !silent.contains(other)
+                && !self.state.watchers[usize::from(c.probe)].out
+        })
     }
 
     /// It is over.
@@ -637,10 +673,17 @@ impl Correlator {
                 view.answers_elsewhere = 0;
                 self.state.elsewhere.remove(&view.target);
             }
+            if !view.silent.is_empty() && !self.state.aside.contains(&ix) {
+                // It answers again, by this check: whatever else is silent.
+                view.answers_elsewhere = 2;
+                self.state.elsewhere.insert(view.target, 2);
+                self.overruled(d.0, ix);
+            }
             if was_down && !self.reach.devices[d.0 as usize].down() {
                 self.root_came_back(d);
             }
         }
+        self.guard_changed(ix);
         if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
             self.reach.links[l.0 as usize].down.remove(&ix);
         }
@@ -670,12 +713,18 @@ impl Correlator {
 
     /// Forgets the samples of what is not confirmed; a confirmed failure must be seen good again
     /// from the start.
-    pub(crate) fn forget_samples(&mut self, ix: CheckIx) {
+    pub(crate) fn forget_samples(&mut self, ix: CheckIx, why: &str) {
         let c = &mut self.state.checks[ix as usize];
         c.good_run = 0;
         match c.phase {
             Phase::Bad => {}
-            Phase::Clearing => c.phase = Phase::Bad,
+            Phase::Clearing => {
+                c.phase = Phase::Bad;
+                let alarm = self.state.alarms.get(&silent(ix));
+                if alarm.is_some_and(|a| a.state == AlarmState::Clearing) {
+                    self.shift(silent(ix), AlarmState::Raised, why);
+                }
+            }
             Phase::Ok | Phase::Unknown => {
                 (c.history, c.seen) = (0, 0);
             }
@@ -690,7 +739,7 @@ impl Correlator {
                     AlarmState::Unknown,
                     AlarmState::Suspect,
                     self.lingering(ix),
-                    "nothing was watched for a while".into(),
+                    why.into(),
                 );
             }
         }

@@ -5,7 +5,7 @@
 
 use crate::Correlator;
 use crate::reach::{Component, Need, Thing, held};
-use crate::state::{AlarmKey, Cause, IncidentIx, TargetIx, Waiter};
+use crate::state::{AlarmKey, Cause, CheckIx, IncidentIx, TargetIx, Waiter};
 use model::inventory::{DeviceIx, LinkIx};
 use model::{AlarmState, Timestamp, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// A device is asked for at most this often.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// At the first sign of a failure so many of those nearer are asked.
+const ASKED_AROUND_MAX: usize = 16;
 /// Another monitor may see an outage this much earlier than we do.
 const ABOUT_THE_SAME_TIME: Duration = Duration::from_secs(120);
 
@@ -24,6 +26,8 @@ pub(crate) struct Dirty {
     pub(crate) devices: BTreeSet<u32>,
     /// Alarms about one device, port or link alone that are held.
     pub(crate) alarms: BTreeSet<AlarmKey>,
+    /// Probes that may be isolated, or may see again.
+    pub(crate) probes: BTreeSet<u32>,
     /// Everything.
     pub(crate) all: bool,
 }
@@ -33,6 +37,7 @@ impl Correlator {
     pub(crate) fn unsettled(&self) -> bool {
         self.dirty.all
             || !self.dirty.devices.is_empty()
+            || !self.dirty.probes.is_empty()
             || !self.dirty.alarms.is_empty()
             || !self.touched.is_empty()
     }
@@ -58,9 +63,13 @@ impl Correlator {
 
     /// Looks at what changed, and brings the incidents in line with it.
     pub(crate) fn evaluate(&mut self) {
+        self.look_at_probes();
         let mut dirty = std::mem::take(&mut self.dirty);
         // Where the alarms of an incident went that it lost.
         let mut went: BTreeMap<IncidentIx, IncidentIx> = BTreeMap::new();
+        if !self.state.aside.is_empty() {
+            self.tell_of_the_blind(&mut went);
+        }
         let mut look_at = BTreeSet::new();
         if dirty.all {
             look_at = self.unreachable();
@@ -112,7 +121,7 @@ impl Correlator {
     }
 
     /// The alarms that say that this device cannot be reached.
-    fn reach_alarms(&self, device: u32) -> Vec<AlarmKey> {
+    pub(crate) fn reach_alarms(&self, device: u32) -> Vec<AlarmKey> {
         self.reach.devices[device as usize].silent.iter().map(|ix| AlarmKey::Silent(*ix)).collect()
     }
 
@@ -136,6 +145,14 @@ impl Correlator {
                 .get(k)
                 .is_some_and(|a| held(a.state) && a.covered_by.is_none() && a.hold_until <= now)
         });
+        if !forced {
+            let wanted = self.unsure_of(start);
+            if !wanted.is_empty() {
+                let waiter = Waiter::Around(self.reach.devices[start as usize].target);
+                self.wait_for(&wanted, waiter);
+                return;
+            }
+        }
         let since = |m: u32| {
             let held_since = self.reach_alarms(m).into_iter().filter_map(|k| {
                 let a = self.state.alarms.get(&k)?;
@@ -155,6 +172,17 @@ impl Correlator {
                 return;
             }
         };
+        if !forced {
+            let unsure = c.members.iter().find_map(|m| {
+                let wanted = self.unsure_of(*m);
+                (!wanted.is_empty()).then_some((*m, wanted))
+            });
+            if let Some((m, wanted)) = unsure {
+                let waiter = Waiter::Around(self.reach.devices[m as usize].target);
+                self.wait_for(&wanted, waiter);
+                return;
+            }
+        }
         seen.extend(c.members.iter().copied());
         for (f, group) in self.reach.explain(&self.inventory, &c) {
             let links = c.frontier.get(&f).cloned().unwrap_or_default();
@@ -283,7 +311,8 @@ impl Correlator {
             let target = self.state.checks[ix as usize].target;
             if matches!(self.reach.things[target as usize], Thing::Device(_)) {
                 let key = AlarmKey::Silent(ix);
-                if !self.is_reach(key) && self.state.alarms.contains_key(&key) {
+                let of_device = !self.is_reach(key) && !self.state.aside.contains(&ix);
+                if of_device && self.state.alarms.contains_key(&key) {
                     keys.push(key);
                 }
             }
@@ -342,7 +371,7 @@ impl Correlator {
                 d.0 != f && down && !c.frontier.contains_key(&d.0)
             }),
             Cause::Link(_) => true,
-            Cause::Other(_) => false,
+            Cause::Other(_) | Cause::Blind(_) => false,
         }
     }
 
@@ -381,8 +410,23 @@ impl Correlator {
                 wanted.insert(d.0);
             }
         }
+        if let (AlarmKey::Silent(ix), Thing::Device(d)) = (key, thing) {
+            let probe = self.state.checks[ix as usize].probe;
+            if !self.hears_otherwise(probe, d.0, onset) {
+                wanted.extend(self.may_be_blind(probe, onset));
+            }
+            if self.is_path(ix) {
+                wanted.extend(self.unsure_on_the_way(ix, d.0, onset + self.race(key)));
+            }
+        }
         if !wanted.is_empty() && !forced {
             self.wait_for(&wanted, Waiter::Alarm(key));
+            return;
+        }
+        if let (AlarmKey::Silent(ix), Thing::Device(d)) = (key, thing)
+            && self.is_path(ix)
+            && self.look_at_path(ix, d.0, went)
+        {
             return;
         }
         if let Thing::Port(_, Some(l)) | Thing::Link(l) = thing
@@ -469,7 +513,7 @@ impl Correlator {
     }
 
     /// Makes an alarm part of an incident, taking it out of the one it was in.
-    fn attach(
+    pub(crate) fn attach(
         &mut self,
         key: AlarmKey,
         incident: IncidentIx,
@@ -525,7 +569,7 @@ impl Correlator {
                 self.reach.device_of(target) == self.reach.device_of(t)
                     || self.is_root_link(target, i)
             }
-            Cause::Link(_) | Cause::Other(_) => true,
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => true,
         };
         if own { Verdict::Joined } else { Verdict::SuppressedByRoot }
     }
@@ -543,7 +587,7 @@ impl Correlator {
     /// probe asks again at the first doubt, whoever is nearer is asked too, and its answer settles it.
     /// Where samples come at their usual pace (a recording, or a probe that does not listen), only
     /// an answer from after that minute does: three intervals.
-    fn race(&self, key: AlarmKey) -> Duration {
+    pub(crate) fn race(&self, key: AlarmKey) -> Duration {
         let AlarmKey::Silent(ix) = key else { return Duration::ZERO };
         let interval = self.rules[usize::from(self.state.checks[ix as usize].name)].interval;
         let Some(a) = self.state.alarms.get(&key) else { return Duration::ZERO };
@@ -567,20 +611,42 @@ impl Correlator {
 
     /// What a target's device should be asked now.
     pub(crate) fn ask_about(&mut self, target: TargetIx) {
-        let check = match self.reach.things[target as usize] {
-            Thing::Port(..) => "snmp:if-status",
-            _ => "icmp",
-        };
-        if let Some(d) = self.reach.device_of(target) {
-            self.asks.insert((d.0, check));
+        match self.reach.things[target as usize] {
+            Thing::Port(d, _) => {
+                self.asks.insert((d.0, "snmp:if-status"));
+            }
+            Thing::Device(d) => self.ask(d.0),
+            Thing::Link(_) | Thing::Site(_) | Thing::Service(_) | Thing::Stranger => {}
         }
     }
 
+    /// Asked for at most twice an interval, so that nobody bears more than three times the normal
+    /// packets, whatever is suspected around him.
     fn ask(&mut self, device: u32) {
         let now = self.state.now;
-        if self.asked.get(&device).is_none_or(|at| *at + ASK_AGAIN <= now) {
-            self.asked.insert(device, now);
+        let interval = self.settings.checks.get("icmp").map_or(ASK_AGAIN, |r| r.interval);
+        let [before, last] =
+            self.asked.get(&device).copied().unwrap_or([Timestamp::MIN, Timestamp::MIN]);
+        if before + interval <= now && last + ASK_AGAIN <= now {
+            self.asked.insert(device, [last, now]);
             self.asks.insert((device, "icmp"));
+        }
+    }
+
+    /// The first sign of a failure: the target is asked now, and whoever may explain it.
+    pub(crate) fn ask_around(&mut self, ix: CheckIx) {
+        let c = &self.state.checks[ix as usize];
+        let Some(d) = self.reach.device_of(c.target) else { return };
+        let post = &self.posts[usize::from(c.probe)];
+        let mut whom: Vec<u32> = vec![d.0];
+        whom.extend(self.reach.nearer(&self.inventory, d.0).take(ASKED_AROUND_MAX));
+        whom.extend(&post.witnesses);
+        whom.extend(post.at);
+        for device in whom {
+            let view = &self.reach.devices[device as usize];
+            if view.observed && !view.down() {
+                self.ask(device);
+            }
         }
     }
 

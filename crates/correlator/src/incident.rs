@@ -140,7 +140,9 @@ impl Correlator {
             }
             if i.members.is_empty() {
                 match went.get(&ix) {
-                    Some(&into) if into != ix && self.still_fails(ix) => self.merge(ix, into),
+                    Some(&into) if into != ix && (self.still_fails(ix) || self.is_blind(into)) => {
+                        self.merge(ix, into);
+                    }
                     _ => self.recover(ix),
                 }
             } else if i.fresh || i.reopening {
@@ -207,7 +209,7 @@ impl Correlator {
                 self.reach.device_of(t).is_some_and(|d| self.reach.devices[d.0 as usize].down())
             }
             Cause::Link(_) => true,
-            Cause::Other(_) => false,
+            Cause::Other(_) | Cause::Blind(_) => false,
         }
     }
 
@@ -224,6 +226,10 @@ impl Correlator {
     /// an outage on the way to none is no smaller outage that anybody should hear of.
     fn revise(&mut self, ix: IncidentIx) {
         let before = &self.state.incidents[&ix];
+        if self.all_unseen(&before.members) {
+            self.say_condition(ix, "nobody observes any more what is left of it");
+            return;
+        }
         let dissolving = |k: &AlarmKey| {
             self.state.alarms.get(k).is_some_and(|a| match a.state {
                 AlarmState::Suspect | AlarmState::Clearing => true,
@@ -330,9 +336,13 @@ impl Correlator {
         self.is_over(ix);
         let i = &self.state.incidents[&ix];
         let since = now.since(i.since);
-        let reason = match &i.removed {
-            true => "it was removed from the inventory".to_owned(),
-            false => format!(
+        let reason = match (&i.removed, i.cause) {
+            (true, _) => "it was removed from the inventory".to_owned(),
+            (false, Cause::Blind(p)) => format!(
+                "{} sees again; everything is observed again before anything changes",
+                self.state.probes.name(p)
+            ),
+            (false, _) => format!(
                 "nothing of it fails any more, after {}",
                 model::time::show_duration(Duration::from_secs(since.as_secs()))
             ),
@@ -462,6 +472,9 @@ impl Correlator {
     pub(crate) fn hold_ends(&mut self, key: AlarmKey) {
         if self.state.alarms.get(&key).is_some_and(|a| a.state == AlarmState::Held) {
             self.look_again_at(key);
+            if let AlarmKey::Silent(ix) = key {
+                self.guard_changed(ix);
+            }
             self.evaluate();
         }
     }

@@ -14,6 +14,8 @@ mod flapping;
 mod incident;
 mod level;
 mod look;
+mod path;
+mod probes;
 mod reach;
 mod rebuild;
 mod signal;
@@ -74,8 +76,10 @@ pub struct Correlator {
     by_id: BTreeMap<IncidentId, IncidentIx>,
     /// The signals that stand, by source and key.
     signal_index: BTreeMap<(Arc<str>, Arc<str>), u32>,
-    /// When each device was last asked for, so that nobody is asked all the time.
-    asked: BTreeMap<u32, Timestamp>,
+    /// When each device was asked for the last two times, so that nobody is asked all the time.
+    asked: BTreeMap<u32, [Timestamp; 2]>,
+    /// Where each probe stands, and by what it is known to see.
+    posts: Vec<probes::Post>,
 }
 
 /// The event at hand.
@@ -140,8 +144,10 @@ impl Correlator {
             by_id: BTreeMap::new(),
             signal_index: BTreeMap::new(),
             asked: BTreeMap::new(),
+            posts: Vec::new(),
         };
         this.learn_rules();
+        this.man_posts();
         this.index_again();
         this.watch_windows();
         this
@@ -276,6 +282,8 @@ impl Correlator {
         for (ix, s) in &self.state.signals {
             self.reach.signal_stands(s.target, *ix);
         }
+        self.man_posts();
+        self.dirty.probes.extend(0..self.state.probes.len() as u32);
         self.state.watching_since = self.state.now;
         self.let_go_of_the_removed();
         self.dirty.all = true;
@@ -326,6 +334,7 @@ impl Correlator {
                 Timer::Flap(ix) => self.look_at_flapping(ix),
                 Timer::Window(id) => self.window_turns(&id),
                 Timer::Close(ix) => self.close(ix),
+                Timer::Watch(probe) => self.look_for(probe),
             }
         }
     }
@@ -335,8 +344,9 @@ impl Correlator {
     fn handle_gap(&mut self, _since: Timestamp) {
         let now = self.state.now;
         self.state.watching_since = now;
+        self.everybody_has_time();
         for ix in 0..self.state.checks.len() as u32 {
-            self.forget_samples(ix);
+            self.forget_samples(ix, "nothing was watched for a while");
         }
         self.state.means.clear();
         let held: Vec<AlarmKey> = self

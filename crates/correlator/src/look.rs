@@ -42,6 +42,7 @@ impl Correlator {
             let alarm = self.state.alarms.get(&key);
             let state = match (alarm, c.phase) {
                 (Some(a), _) => a.state,
+                (None, _) if self.state.watchers[usize::from(c.probe)].out => AlarmState::Unknown,
                 (None, Phase::Ok) => AlarmState::Ok,
                 (None, Phase::Suspect) => AlarmState::Suspect,
                 (None, _) => AlarmState::Unknown,

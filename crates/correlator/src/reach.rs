@@ -52,6 +52,8 @@ pub(crate) struct DeviceView {
     pub(crate) suspect: BTreeSet<CheckIx>,
     /// Answers by checks that are not silent, since it fell silent.
     pub(crate) answers_elsewhere: u8,
+    /// The probes that observed it, a bit each.
+    by: u64,
 }
 
 impl DeviceView {
@@ -85,8 +87,12 @@ pub(crate) struct Reach {
     by_device: Vec<Vec<CheckIx>>,
     /// The signals that stand, by their device.
     pub(crate) signals: BTreeMap<u32, BTreeSet<u32>>,
-    /// Devices that a probe stands at.
+    /// Devices that a probe stands at whose evidence counts.
     stands: BTreeSet<u32>,
+    /// The probes whose evidence does not count, a bit each.
+    out: u64,
+    /// How many links each device is away from the nearest probe.
+    depth: Vec<u32>,
 }
 
 /// A connected set of unreachable devices, and what it says.
@@ -150,8 +156,11 @@ impl Reach {
             check_index: FxHashMap::default(),
             signals: BTreeMap::new(),
             by_device: vec![Vec::new(); inventory.devices.len()],
-            stands: inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0).collect(),
+            stands: BTreeSet::new(),
+            out: 0,
+            depth: depths(inventory),
         };
+        reach.count_probes(inventory, state);
         for (i, d) in inventory.devices.iter().enumerate() {
             let target = state.targets.intern(&d.id);
             reach.devices[i].target = target;
@@ -184,7 +193,35 @@ impl Reach {
         self.check_index.insert(key, ix);
         if let Some(d) = self.device_of(key.0) {
             self.by_device[d.0 as usize].push(ix);
+            self.devices[d.0 as usize].by |= bit(u32::from(key.2));
         }
+    }
+
+    /// Takes in whose evidence counts, and where those stand.
+    pub(crate) fn count_probes(&mut self, inventory: &Inventory, state: &State) {
+        let out = |p: u32| state.watchers.get(p as usize).is_some_and(|w| w.out);
+        let apart = (state.watchers.len() as u32).min(PROBES_MAX);
+        self.out = (0..apart).filter(|p| out(*p)).fold(0, |mask, p| mask | bit(p));
+        let counts = |p: &&model::inventory::Probe| !state.probes.get(&p.id).is_some_and(out);
+        self.stands =
+            inventory.probes.iter().filter(counts).filter_map(|p| p.at).map(|d| d.0).collect();
+    }
+
+    /// Whether somebody whose evidence counts observes a device, or nobody ever did.
+    fn watched(&self, device: u32) -> bool {
+        let by = self.devices[device as usize].by;
+        by == 0 || by & !self.out != 0
+    }
+
+    /// The neighbours of a device that are nearer to a probe.
+    pub(crate) fn nearer<'a>(
+        &'a self,
+        inventory: &'a Inventory,
+        device: u32,
+    ) -> impl Iterator<Item = u32> + 'a {
+        let own = self.depth[device as usize];
+        let neighbours = inventory.graph.neighbours(device).iter().map(|(m, _)| *m);
+        neighbours.filter(move |m| self.depth[*m as usize] < own)
     }
 
     /// The checks of a device and of its ports.
@@ -198,16 +235,19 @@ impl Reach {
         // A sample leaves a trace in one of these for good.
         view.observed |= check.last_reply > Timestamp::MIN || check.onset > Timestamp::MIN;
         view.last_reply = view.last_reply.max(check.last_reply);
+        if state.aside.contains(&ix) {
+            return;
+        }
         if self.proves_reach(inventory, state, check) {
             let view = &mut self.devices[d.0 as usize];
             match check.phase {
                 Phase::Bad | Phase::Clearing => {
                     view.silent.insert(ix);
                 }
-                Phase::Suspect => {
+                Phase::Suspect if self.out & bit(u32::from(check.probe)) == 0 => {
                     view.suspect.insert(ix);
                 }
-                Phase::Ok | Phase::Unknown => {}
+                Phase::Ok | Phase::Unknown | Phase::Suspect => {}
             }
         } else if let (Thing::Port(_, Some(l)), Phase::Bad | Phase::Clearing) =
             (self.things[check.target as usize], check.phase)
@@ -410,7 +450,7 @@ impl Reach {
     /// Whether the evidence of a device is not good enough to say that it answers since then.
     fn stale(&self, device: u32, since: Timestamp) -> bool {
         let view = &self.devices[device as usize];
-        !view.suspect.is_empty() || view.last_reply <= since
+        self.watched(device) && (!view.suspect.is_empty() || view.last_reply <= since)
     }
 
     /// Walks the never observed from `start`.
@@ -483,6 +523,33 @@ impl Reach {
             Element::Link(l) => self.links[l.0 as usize].down.is_empty(),
         }
     }
+}
+
+/// Of more probes than this, the rest share a bit, which always counts.
+const PROBES_MAX: u32 = 63;
+
+/// The bit of a probe.
+fn bit(probe: u32) -> u64 {
+    1 << probe.min(PROBES_MAX)
+}
+
+/// How many links each device is away from where a probe stands.
+fn depths(inventory: &Inventory) -> Vec<u32> {
+    let mut depth = vec![u32::MAX; inventory.devices.len()];
+    let mut queue: VecDeque<u32> = VecDeque::new();
+    for at in inventory.probes.iter().filter_map(|p| p.at) {
+        depth[at.0 as usize] = 0;
+        queue.push_back(at.0);
+    }
+    while let Some(n) = queue.pop_front() {
+        for &(m, _) in inventory.graph.neighbours(n) {
+            if depth[m as usize] == u32::MAX {
+                depth[m as usize] = depth[n as usize] + 1;
+                queue.push_back(m);
+            }
+        }
+    }
+    depth
 }
 
 /// What a name means in this inventory. A link's own name comes before what it looks like: `A|B`

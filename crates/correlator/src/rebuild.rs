@@ -52,7 +52,13 @@ impl Correlator {
         self.state.next_incident += 1;
         let device = line.root.iter().find(|r| self.inventory.device(r).is_some());
         let link = line.root.iter().find(|r| self.inventory.link(r).is_some());
+        let probe = line
+            .root
+            .iter()
+            .find(|r| self.inventory.probe(r).is_some() && self.inventory.device(r).is_none());
+        let blind = probe.map(|p| self.state.probes.intern(p));
         let cause = match (device, link, line.root.first()) {
+            _ if blind.is_some() => Cause::Blind(blind.unwrap_or_default()),
             (Some(d), ..) => Cause::Device(self.intern(&d.clone())),
             (None, Some(l), _) => Cause::Link(self.intern(&l.clone())),
             (None, None, Some(other)) => Cause::Other(self.intern(&other.clone())),

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A name's place in [`State::targets`].
 pub(crate) type TargetIx = u32;
@@ -65,6 +66,14 @@ pub struct State {
     pub(crate) elsewhere: BTreeMap<TargetIx, u8>,
     /// Whose evidence is waited for, and by whom.
     pub(crate) waiting: BTreeSet<(TargetIx, Waiter)>,
+
+    // ---- probes ----
+    /// What is known of each probe, by its number.
+    pub(crate) watchers: Vec<Watcher>,
+    /// Checks that tell of the isolation of their own probe, and nothing of their device.
+    pub(crate) aside: BTreeSet<CheckIx>,
+    /// Failing checks not observed since their probe was silent or isolated.
+    pub(crate) unseen: BTreeSet<CheckIx>,
 
     // ---- incidents ----
     /// Open ones, and resolved ones until they are closed.
@@ -134,6 +143,29 @@ pub(crate) struct Check {
     pub(crate) last_reply: Timestamp,
     /// The first bad sample of the failure at hand.
     pub(crate) onset: Timestamp,
+}
+
+/// One who observes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Watcher {
+    /// When its last observation was received.
+    pub(crate) heard: Timestamp,
+    /// The longest pause between two of them since its time-out was last looked at.
+    pub(crate) pause: Duration,
+    /// The newest answer it had from a device other than the one it stands at.
+    pub(crate) answered: Timestamp,
+    /// The newest silence of a device other than that, which answered before.
+    pub(crate) missed: Timestamp,
+    /// It may be isolated; what it observes next will tell.
+    pub(crate) in_doubt: bool,
+    /// Since when it sees nothing at all.
+    pub(crate) isolated: Option<Timestamp>,
+    /// Answers of others while it is isolated.
+    pub(crate) answers: u8,
+    /// Since when nothing was heard of it.
+    pub(crate) silent: Option<Timestamp>,
+    /// Its evidence does not count, for it is isolated, or silent while another one watches.
+    pub(crate) out: bool,
 }
 
 /// Where a check stands.
@@ -215,6 +247,8 @@ pub(crate) enum Cause {
     Link(TargetIx),
     /// Something the inventory does not know, or a port without a link.
     Other(TargetIx),
+    /// A probe that is isolated, by its number: what is behind it cannot be told.
+    Blind(u32),
 }
 
 /// One cause with all the alarms it explains.
@@ -293,6 +327,8 @@ pub(crate) enum Timer {
     Window(String),
     /// When to close a resolved incident.
     Close(IncidentIx),
+    /// When to see whether a probe is still heard.
+    Watch(u32),
 }
 
 impl Timer {
@@ -304,6 +340,7 @@ impl Timer {
             Timer::Flap(_) => "an alarm may have stopped flapping",
             Timer::Window(_) => "a window begins or ends",
             Timer::Close(_) => "a resolved incident is closed",
+            Timer::Watch(_) => "a probe may have fallen silent",
         }
     }
 }

@@ -34,7 +34,7 @@ impl Correlator {
         let id = self.settings.language == Language::Id;
         let say =
             |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
-        let title = Self::title(i, id);
+        let title = self.title(i, id);
         let text = match telling {
             Telling::Opened => self.body(i, id),
             Telling::Reopened => format!(
@@ -101,12 +101,22 @@ impl Correlator {
         (title, text)
     }
 
-    fn title(i: &Incident, id: bool) -> String {
+    fn title(&self, i: &Incident, id: bool) -> String {
         let say =
             |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
         let root = i.root.join(say(" atau ", " or "));
         let what = match i.cause {
             Cause::Other(_) => i.what.clone(),
+            Cause::Blind(p) => {
+                let probe = self.state.probes.name(p);
+                let behind: Vec<&str> =
+                    i.root.iter().map(|r| &**r).filter(|r| *r != &**probe).collect();
+                format!(
+                    "{probe} {} {}",
+                    say("buta di belakang", "is blind behind"),
+                    behind.join(", ")
+                )
+            }
             Cause::Link(_) => {
                 format!("{} {root} {}", say("Jalur", "Link"), say("putus", "is down"))
             }

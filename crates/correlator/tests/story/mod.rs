@@ -28,6 +28,7 @@ pub struct Story {
     broken: BTreeSet<String>,
     mute: BTreeSet<String>,
     unasked: BTreeSet<String>,
+    stopped: BTreeSet<String>,
     pub out: String,
     /// Every decision, for those who want more than the lines.
     pub decisions: Vec<Decision>,
@@ -71,7 +72,9 @@ impl Story {
             "probe" => self.spec.probes.push(ProbeSpec {
                 id: words[1].into(),
                 at: Some(words[2].into()),
-                ..ProbeSpec::default()
+                witnesses: option(&words, "witnesses")
+                    .map(|w| w.split(',').map(str::to_owned).collect())
+                    .unwrap_or_default(),
             }),
             "set" => {
                 let (key, value) = words[1].split_once('=').unwrap();
@@ -87,6 +90,10 @@ impl Story {
             "mend" => rest(1).for_each(|w| assert!(self.broken.remove(&w), "{w} was not broken")),
             "mute" => self.mute.extend(rest(1)),
             "unmute" => rest(1).for_each(|w| assert!(self.mute.remove(&w), "{w} was not mute")),
+            "stop" => self.stopped.extend(rest(1)),
+            "start" => {
+                rest(1).for_each(|w| assert!(self.stopped.remove(&w), "{w} was not stopped"));
+            }
             "unasked" => self.unasked.extend(rest(1)),
             "run" => self.run(model::time::parse_duration(words[1]).unwrap()),
             "wait" => self.now += model::time::parse_duration(words[1]).unwrap(),
@@ -228,8 +235,8 @@ impl Story {
         DAWN + self.now
     }
 
-    /// Who can be reached, routing round what is broken.
-    fn reachable(&mut self) -> Vec<bool> {
+    /// Who can be reached by a probe, routing round what is broken.
+    fn reachable(&mut self, probe: usize) -> Vec<bool> {
         let inventory = self.core().inventory().clone();
         let broken = self.broken.clone();
         let is_broken = |id: &str| broken.contains(id);
@@ -241,8 +248,8 @@ impl Story {
             .collect();
         let graph = model::graph::Graph::build(inventory.devices.len(), edges.into_iter());
         let up = |d: u32| !is_broken(&inventory.devices[d as usize].id);
-        let mut starts: Vec<u32> =
-            inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0).filter(|d| up(*d)).collect();
+        let at = inventory.probes.get(probe).and_then(|p| p.at);
+        let mut starts: Vec<u32> = at.map(|d| d.0).filter(|d| up(*d)).into_iter().collect();
         starts.extend(
             (0..inventory.devices.len() as u32)
                 .filter(|d| inventory.graph.neighbours(*d).is_empty() && up(*d)),
@@ -250,51 +257,64 @@ impl Story {
         graph.reachable(&starts, up)
     }
 
-    /// Every device is asked every 20 s, spread evenly over them.
+    /// Every device is asked every 20 s by every probe, spread evenly over them.
     fn run(&mut self, how_long: Duration) {
         let end = self.now + how_long;
         let devices: Vec<_> =
             self.core().inventory().devices.iter().map(|d| (d.id.to_string(), d.passive)).collect();
-        let reachable = self.reachable();
+        let probes: Vec<String> =
+            self.core().inventory().probes.iter().map(|p| p.id.to_string()).collect();
         let n = devices.len() as u64;
-        let mut turn: Vec<(Duration, usize)> = Vec::new();
-        for i in 0..devices.len() {
-            let phase = Duration::from_millis(20_000 * i as u64 / n);
-            let mut round = self.now.as_millis() as u64 / 20_000;
-            loop {
-                let at = Duration::from_millis(round * 20_000) + phase;
-                if at >= end {
-                    break;
+        let mut turn: Vec<(Duration, usize, usize)> = Vec::new();
+        let mut reachable = Vec::new();
+        for p in 0..probes.len().max(1) {
+            reachable.push(self.reachable(p));
+            for i in 0..devices.len() {
+                let phase = (20_000 * i as u64 / n + 7_000 * p as u64) % 20_000;
+                let mut round = self.now.as_millis() as u64 / 20_000;
+                loop {
+                    let at = Duration::from_millis(round * 20_000 + phase);
+                    if at >= end {
+                        break;
+                    }
+                    if at >= self.now {
+                        turn.push((at, p, i));
+                    }
+                    round += 1;
                 }
-                if at >= self.now {
-                    turn.push((at, i));
-                }
-                round += 1;
             }
         }
         turn.sort();
-        for (at, i) in turn {
+        for (at, p, i) in turn {
             let (id, passive) = &devices[i];
+            let probe = probes.get(p).map_or("noc-1", |p| p);
             self.now = at;
-            if *passive || self.unasked.contains(id) {
+            if *passive || self.unasked.contains(id) || self.stopped.contains(probe) {
                 continue;
             }
-            let answers = reachable[i] && !self.mute.contains(id);
-            let outcome = if answers {
+            let to = format!("{probe}>{id}");
+            if self.unasked.contains(&to) {
+                continue;
+            }
+            let mute = self.mute.contains(id) || self.mute.contains(&to);
+            let outcome = if reachable[p][i] && !mute {
                 Outcome::Reply([("rtt_ms".into(), 1.0)].into_iter().collect())
             } else {
                 Outcome::NoReply
             };
-            self.observe(id, "icmp", outcome);
+            self.observe(&to, "icmp", outcome);
         }
         self.now = end;
     }
 
+    /// Observed by the first probe, or by the one before the `>`.
     fn observe(&mut self, target: &str, check: &str, outcome: Outcome<'static>) {
-        let probe = self.spec.probes.first().map_or("noc-1".to_owned(), |p| p.id.clone());
+        let first = self.spec.probes.first().map_or("noc-1", |p| &p.id);
+        let (probe, target) = target.split_once('>').unwrap_or((first, target));
+        let (probe, target) = (probe.to_owned(), target.to_owned());
         self.happens(Kind::Observation(Observation {
             probe: probe.into(),
-            target: target.to_owned().into(),
+            target: target.into(),
             check: check.to_owned().into(),
             outcome,
         }));
