@@ -1,11 +1,9 @@
-//! What people read on a ticket and in a message: in Indonesian or English, short lines first,
-//! lists last. The record of decisions is always English; this is not the record.
+//! What people read on a ticket and in a message: in Indonesian or English and on their clock,
+//! short lines first, lists last. The record of decisions is always English; this is not the record.
 
 use crate::Correlator;
 use crate::state::{Cause, Incident};
-use model::settings::Language;
-use model::time::show_duration;
-use model::{IncidentId, Priority};
+use model::{IncidentId, Priority, Reader};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,16 +29,15 @@ pub(crate) enum Telling {
 impl Correlator {
     /// Title and text.
     pub(crate) fn tell(&self, i: &Incident, telling: &Telling) -> (String, String) {
-        let id = self.settings.language == Language::Id;
-        let say =
-            |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
-        let title = self.title(i, id);
+        let reader = &self.settings.reader();
+        let say = |indonesian: &'static str, english: &'static str| reader.say(indonesian, english);
+        let title = self.title(i, reader);
         let text = match telling {
-            Telling::Opened => self.body(i, id),
+            Telling::Opened => self.body(i, reader),
             Telling::Reopened => format!(
                 "{}\n\n{}",
                 say("Gangguan yang sama muncul lagi.", "The same failure is back."),
-                self.body(i, id)
+                self.body(i, reader)
             ),
             Telling::Recovered if i.removed => say(
                 "Dihapus dari inventaris; tidak diawasi lagi.",
@@ -55,10 +52,10 @@ impl Correlator {
                         "Pulih. Tidak ada lagi yang gagal. Lama gangguan:",
                         "Restored. Nothing of it fails any more. It lasted"
                     ),
-                    show_duration(lasted),
+                    reader.duration(lasted),
                     say("(sejak tanda pertama).", "(since the first sign)."),
                     say("Akar masalah", "Root cause"),
-                    i.root.join(say(" atau ", " or ")),
+                    reader.either(&i.root),
                 )
             }
             Telling::Reprioritised { was } => format!(
@@ -67,21 +64,21 @@ impl Correlator {
                 i.priority(),
                 match &i.wanted {
                     Some((_, by, reason)) => crate::command::with_reason(by.clone(), reason),
-                    None => i.why.clone(),
+                    None => reader.sentence(&i.why),
                 }
             ),
             Telling::Grown { more } => format!(
                 "{} {}",
                 say("Kini juga terdampak:", "Now affected as well:"),
-                list(more, id)
+                list(more, reader)
             ),
             Telling::Rerooted { before } => format!(
                 "{} {} ({} {}).\n\n{}",
                 say("Akar masalah kini:", "Root cause now:"),
-                i.root.join(say(" atau ", " or ")),
+                reader.either(&i.root),
                 say("sebelumnya", "before"),
-                before.join(say(" atau ", " or ")),
-                self.body(i, id)
+                reader.either(before),
+                self.body(i, reader)
             ),
             Telling::Merged { into } => format!(
                 "{} {into}.",
@@ -101,12 +98,11 @@ impl Correlator {
         (title, text)
     }
 
-    fn title(&self, i: &Incident, id: bool) -> String {
-        let say =
-            |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
-        let root = i.root.join(say(" atau ", " or "));
+    fn title(&self, i: &Incident, reader: &Reader) -> String {
+        let say = |indonesian: &'static str, english: &'static str| reader.say(indonesian, english);
+        let root = reader.either(&i.root);
         let what = match i.cause {
-            Cause::Other(_) => i.what.clone(),
+            Cause::Other(_) => reader.sentence(&i.what),
             Cause::Blind(p) => {
                 let probe = self.state.probes.name(p);
                 let behind: Vec<&str> =
@@ -123,7 +119,7 @@ impl Correlator {
             Cause::Device(_) if i.outage => {
                 format!("{root} {}", say("tidak terjangkau", "does not answer"))
             }
-            Cause::Device(_) => format!("{root}: {}", i.what),
+            Cause::Device(_) => format!("{root}: {}", reader.sentence(&i.what)),
         };
         // What has a ticket is P3 there at least.
         let shown = if i.ticketed { i.priority().min(Priority::P3) } else { i.priority() };
@@ -144,23 +140,22 @@ impl Correlator {
         title.chars().take(200).collect()
     }
 
-    fn body(&self, i: &Incident, id: bool) -> String {
-        let say =
-            |indonesian: &'static str, english: &'static str| if id { indonesian } else { english };
+    fn body(&self, i: &Incident, reader: &Reader) -> String {
+        let say = |indonesian: &'static str, english: &'static str| reader.say(indonesian, english);
         let mut out = String::new();
         let mut line = |name: &str, value: &str| {
             let _ = writeln!(out, "{name}: {value}");
         };
         line(say("Insiden", "Incident"), i.id.as_str());
-        line(say("Akar masalah", "Root cause"), &i.root.join(say(" atau ", " or ")));
-        line(say("Apa", "What"), &i.what);
-        line(say("Sejak", "Since"), &i.since.to_string());
-        line(say("Terlihat", "How it was seen"), &self.seen_by(i));
-        line(say("Prioritas", "Priority"), &format!("{} — {}", i.priority(), i.why));
+        line(say("Akar masalah", "Root cause"), &reader.either(&i.root));
+        line(say("Apa", "What"), &reader.sentence(&i.what));
+        line(say("Sejak", "Since"), &reader.time(i.since));
+        line(say("Terlihat", "How it was seen"), &reader.sentence(&self.seen_by(i)));
+        line(say("Prioritas", "Priority"), &priority(i, reader));
         let a = &i.affected;
         if !a.services.is_empty() {
             let names: Vec<Arc<str>> = a.services.iter().map(|s| self.service_name(s)).collect();
-            line(say("Layanan terdampak", "Services affected"), &list(&names, id));
+            line(say("Layanan terdampak", "Services affected"), &list(&names, reader));
         }
         if a.users > 0 {
             line(
@@ -171,13 +166,13 @@ impl Correlator {
         if !a.sites.is_empty() {
             line(
                 say("Situs terdampak", "Sites affected"),
-                &format!("{} — {}", a.sites.len(), list(&a.sites, id)),
+                &format!("{} — {}", a.sites.len(), list(&a.sites, reader)),
             );
         }
         if !a.devices.is_empty() {
             line(
                 say("Perangkat terdampak", "Devices affected"),
-                &format!("{} — {}", a.devices.len(), list(&a.devices, id)),
+                &format!("{} — {}", a.devices.len(), list(&a.devices, reader)),
             );
         }
         if let Some(before) = &i.recurrence_of {
@@ -200,11 +195,24 @@ impl Correlator {
     }
 }
 
-fn list(ids: &[Arc<str>], id: bool) -> String {
+/// How urgent it is, and why; said once where both are one sentence.
+fn priority(i: &Incident, reader: &Reader) -> String {
+    let (shown, why) = (i.priority(), reader.sentence(&i.why));
+    match &i.wanted {
+        None if why.contains(&format!("= {shown}")) || why.starts_with(shown.word()) => why,
+        _ => format!("{shown} — {why}"),
+    }
+}
+
+fn list(ids: &[Arc<str>], reader: &Reader) -> String {
     let shown: Vec<&str> = ids.iter().take(LISTED).map(|s| &**s).collect();
     match ids.len().saturating_sub(LISTED) {
         0 => shown.join(", "),
-        more if id => format!("{}, dan {more} lagi", shown.join(", ")),
-        more => format!("{}, and {more} more", shown.join(", ")),
+        more => format!(
+            "{}, {} {more} {}",
+            shown.join(", "),
+            reader.say("dan", "and"),
+            reader.say("lagi", "more")
+        ),
     }
 }

@@ -10,6 +10,7 @@ pub mod event;
 pub mod graph;
 pub mod id;
 pub mod inventory;
+pub mod sentence;
 pub mod settings;
 pub mod time;
 
@@ -24,5 +25,6 @@ pub use event::{
 };
 pub use id::IncidentId;
 pub use inventory::{Criticality, Inventory};
+pub use sentence::Reader;
 pub use settings::Settings;
 pub use time::Timestamp;

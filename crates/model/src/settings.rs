@@ -3,7 +3,9 @@
 use crate::decision::{Priority, Scope};
 use crate::event::Severity;
 use crate::inventory::Criticality;
+use crate::sentence::Reader;
 use crate::time::Timestamp;
+pub use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,6 +38,41 @@ pub struct Settings {
     pub windows: Vec<Window>,
     /// The language of what people read.
     pub language: Language,
+    /// The clock on their wall.
+    #[serde(with = "zone_by_name")]
+    pub timezone: TimeZone,
+}
+
+impl Settings {
+    /// Who reads what we write.
+    pub fn reader(&self) -> Reader {
+        Reader { language: self.language, timezone: self.timezone.clone() }
+    }
+}
+
+/// Western Indonesian time, UTC+7 all the year; where nothing else is configured.
+pub fn default_timezone() -> TimeZone {
+    TimeZone::posix("WIB-7").unwrap_or(TimeZone::UTC)
+}
+
+/// A time zone is written as its name in the IANA database, or as a POSIX rule.
+mod zone_by_name {
+    use super::{TimeZone, default_timezone};
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(zone: &TimeZone, to: S) -> Result<S::Ok, S::Error> {
+        match zone.iana_name() {
+            Some(name) => to.serialize_str(name),
+            None if *zone == default_timezone() => to.serialize_str("WIB-7"),
+            None => to.serialize_str("UTC"),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TimeZone, D::Error> {
+        let name = String::deserialize(from)?;
+        let zone = TimeZone::get(&name).or_else(|_| TimeZone::posix(&name));
+        Ok(zone.unwrap_or_else(|_| default_timezone()))
+    }
 }
 
 impl Default for Settings {
@@ -51,6 +88,7 @@ impl Default for Settings {
             priority: PriorityTable::default(),
             windows: Vec::new(),
             language: Language::Id,
+            timezone: default_timezone(),
         }
     }
 }

@@ -66,7 +66,12 @@ mod tests {
             clear: 1.0 / 3.0,
             over: Duration::ZERO,
         });
-        Settings { checks, hold_max: Duration::from_millis(1500), ..Settings::default() }
+        Settings {
+            checks,
+            hold_max: Duration::from_millis(1500),
+            timezone: model::settings::TimeZone::get("Asia/Jakarta").unwrap(),
+            ..Settings::default()
+        }
     }
 
     #[test]

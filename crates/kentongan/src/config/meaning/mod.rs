@@ -45,6 +45,7 @@ impl Reading<'_> {
             checks: self.checks(&root),
             priority: self::core::priorities(&root),
             language: locale.language,
+            timezone: locale.timezone.clone(),
             windows: windows.iter().map(|(w, _)| w.clone()).collect(),
             ..self.correlator(&root)
         };
