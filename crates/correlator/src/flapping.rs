@@ -34,7 +34,7 @@ impl Correlator {
         f.start > 0 && self.changes_lately(ix) >= f.start as usize
     }
 
-    fn changes_lately(&self, ix: CheckIx) -> usize {
+    pub(crate) fn changes_lately(&self, ix: CheckIx) -> usize {
         let from = self.state.now - self.settings.flapping.window;
         self.state.changes.get(&ix).map_or(0, |c| c.iter().filter(|t| **t > from).count())
     }

@@ -10,6 +10,7 @@ mod affected;
 mod check;
 mod command;
 mod evaluate;
+pub mod explain;
 mod flapping;
 mod incident;
 mod level;

@@ -301,10 +301,10 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("beyond its level", "melewati ambangnya"),
     ("back within its level", "kembali di dalam ambangnya"),
     ("still beyond the level that clears it", "masih melewati ambang pulihnya"),
+    ("the level is {0n}", "ambangnya {0}"),
     ("{0} is {1n} over {2d}", "{0} = {1} selama {2}"),
     ("{0} is {1n}, back within {2n}", "{0} = {1}, kembali di bawah {2}"),
     ("{0} is {1n}", "{0} = {1}"),
-    ("the level is {0n}", "ambangnya {0}"),
     ("not enough of it to raise", "belum cukup untuk menaikkan alarm"),
     ("its level is no longer configured", "ambangnya tidak lagi diatur"),
     // ---- who explains whom ----

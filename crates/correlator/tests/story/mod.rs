@@ -32,6 +32,8 @@ pub struct Story {
     pub out: String,
     /// Every decision, for those who want more than the lines.
     pub decisions: Vec<Decision>,
+    /// Every event.
+    pub events: Vec<Event<'static>>,
 }
 
 impl Story {
@@ -231,6 +233,19 @@ impl Story {
         self.core.as_mut().unwrap()
     }
 
+    /// The core before anything happened.
+    #[allow(dead_code, reason = "not every test that tells stories goes back in one")]
+    pub fn untouched(&self) -> Correlator {
+        let inventory = Inventory::build(&self.spec).unwrap_or_else(|p| panic!("{p:#?}"));
+        Correlator::new(Arc::new(inventory), self.settings.clone())
+    }
+
+    /// How often a check is asked.
+    #[allow(dead_code, reason = "not every test that tells stories asks for it")]
+    pub fn interval(&self, check: &str) -> Duration {
+        self.settings.checks.get(check).map_or(Duration::from_secs(20), |r| r.interval)
+    }
+
     fn at(&self) -> Timestamp {
         DAWN + self.now
     }
@@ -325,6 +340,7 @@ impl Story {
         self.event += 1;
         let number = self.event;
         self.core().handle_event(number, &event);
+        self.events.push(event);
         while let Some(d) = self.core().poll_decision() {
             self.show(&d);
             self.decisions.push(d);
