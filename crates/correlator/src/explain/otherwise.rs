@@ -290,9 +290,7 @@ impl Tries<'_> {
     /// The alarm would stand elsewhere, now that all evidence is in.
     fn placed(&mut self, had: Had, mut trial: Trial) {
         let Some(focus) = self.focus else { return };
-        if trial.place(focus) == Place::Held {
-            trial.wait(trial.core.settings.hold_max + Duration::from_millis(1));
-        }
+        trial.settle(focus);
         let place = trial.place(focus);
         if place != self.place && place != Place::Held {
             self.found.push(Otherwise { had, became: Became::Placed { place } });
@@ -301,10 +299,8 @@ impl Tries<'_> {
 
     /// Held: those who were waited for had been heard.
     fn heard(&mut self) {
-        let (Some(device), Some(key), Some(focus)) = (self.device(), self.key(), self.focus) else {
-            return;
-        };
-        if let Some((had, place)) = self.really.core.when_heard(device, key, focus) {
+        let (Some(key), Some(focus)) = (self.key(), self.focus) else { return };
+        if let Some((had, place)) = self.really.core.when_heard(key, focus) {
             self.found.push(Otherwise { had, became: Became::Placed { place } });
         }
     }
@@ -457,7 +453,7 @@ impl Correlator {
         self.rules[usize::from(self.state.checks[ix as usize].name)].down_needs.max(1)
     }
 
-    fn up_needs(&self, ix: CheckIx) -> u8 {
+    pub(super) fn up_needs(&self, ix: CheckIx) -> u8 {
         self.rules[usize::from(self.state.checks[ix as usize].name)].up_needs.max(1)
     }
 
@@ -475,30 +471,13 @@ impl Correlator {
     }
 
     /// When those that a held alarm waits for have been heard: what would come of it.
-    pub(super) fn when_heard(
-        &self,
-        device: u32,
-        key: AlarmKey,
-        focus: &Focus,
-    ) -> Option<(Had, Place)> {
-        let targets = self.waited_for(device, key);
+    pub(super) fn when_heard(&self, key: AlarmKey, focus: &Focus) -> Option<(Had, Place)> {
         let alarm = self.state.alarms.get(&key)?;
-        let from = alarm.onset + self.race(key) + Duration::from_millis(1);
+        let after = alarm.onset + self.race(key);
         let mut trial = Trial::of(self);
-        let at = from.max(self.now());
-        for id in &targets {
-            let Some(d) = self.inventory.device(id) else { continue };
-            for ix in trial.core.reach_checks(d.0) {
-                let last = trial.core.state.checks[ix as usize].last_at;
-                let at = at.max(last + Duration::from_millis(1));
-                for n in 0..u32::from(trial.core.up_needs(ix)) {
-                    trial.answers_at(ix, true, at + Duration::from_millis(1) * n);
-                }
-            }
-        }
+        let targets = trial.hear(focus);
         let place = trial.place(focus);
-        let had = Had::Heard { targets, after: from };
-        (place != Place::Held).then_some((had, place))
+        (place != Place::Held).then_some((Had::Heard { targets, after }, place))
     }
 
     /// The level that a sample was held against: the one it is worse than good for.

@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Whoever is waited for is heard in at most so many rounds.
+const ROUNDS_MAX: usize = 8;
+
 /// Where an alarm stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "place")]
@@ -97,10 +100,17 @@ impl Trial {
     }
 
     /// Every device that is believed to answer answers once more, at its checks of reachability.
-    /// Only those around `device`: nobody further away is waited for.
+    /// Only those around `device`, and where probes stand: nobody else is waited for.
     pub(super) fn neighbours_answer(&mut self, device: u32) {
-        let neighbours: BTreeSet<u32> =
-            self.core.inventory.graph.neighbours(device).iter().map(|n| n.0).collect();
+        let inventory = &self.core.inventory;
+        let neighbours: BTreeSet<u32> = inventory
+            .graph
+            .neighbours(device)
+            .iter()
+            .map(|n| n.0)
+            .chain(inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0))
+            .filter(|d| *d != device)
+            .collect();
         for m in neighbours {
             let view = &self.core.reach.devices[m as usize];
             if view.observed && !view.down() && view.suspect.is_empty() {
@@ -109,6 +119,46 @@ impl Trial {
                 }
             }
         }
+    }
+
+    /// A held alarm comes to its end: whoever it waits for is heard, answering as before, one after
+    /// the other; and in the end its hold is over. Gives those that were heard.
+    pub(super) fn settle(&mut self, focus: &Focus) -> Vec<Arc<str>> {
+        let heard = self.hear(focus);
+        if self.place(focus) == Place::Held {
+            self.wait(self.core.settings.hold_max + Duration::from_millis(1));
+        }
+        heard
+    }
+
+    /// Whoever a held alarm waits for is heard, answering, until it waits no more.
+    pub(super) fn hear(&mut self, focus: &Focus) -> Vec<Arc<str>> {
+        let mut heard = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let Some(key) = self.core.alarm_called(focus) else { break };
+            if self.core.place_of(key) != Place::Held {
+                break;
+            }
+            let Some(d) = self.core.reach.device_of(self.core.target_of_alarm(key)) else { break };
+            let Some(alarm) = self.core.state.alarms.get(&key) else { break };
+            let from = alarm.onset + self.core.race(key) + Duration::from_millis(1);
+            let wanted = self.core.waited_for(d.0, key);
+            if wanted.is_empty() {
+                break;
+            }
+            for id in wanted {
+                let Some(w) = self.core.inventory.device(&id) else { continue };
+                for ix in self.core.reach_checks(w.0) {
+                    for _ in 0..self.core.up_needs(ix) {
+                        let last = self.core.state.checks[ix as usize].last_at;
+                        let at = from.max(self.core.now()).max(last + Duration::from_millis(1));
+                        self.answers_at(ix, true, at);
+                    }
+                }
+                heard.insert(id);
+            }
+        }
+        heard.into_iter().collect()
     }
 
     /// What the event of this number came to.

@@ -44,7 +44,7 @@ impl Correlator {
         let thing = self.state.targets.get(target).map(|t| (t, self.reach.things[t as usize]));
         match thing {
             Some((t, Thing::Port(_, link))) => {
-                let checks = self.checks_of(t);
+                let checks = self.checks_named(t);
                 let last = checks.iter().map(|ix| self.state.checks[*ix as usize].last_reply).max();
                 let last = last.filter(|at| *at > Timestamp::MIN);
                 if link.is_none() {
@@ -101,7 +101,7 @@ impl Correlator {
         Some(WhyNot::Whole { kind: "service", failing, of: elements.len() })
     }
 
-    fn checks_of(&self, target: u32) -> Vec<CheckIx> {
+    fn checks_named(&self, target: u32) -> Vec<CheckIx> {
         let all = self.state.checks.iter().enumerate();
         all.filter(|(_, c)| c.target == target).map(|(ix, _)| ix as CheckIx).collect()
     }
@@ -176,7 +176,7 @@ impl Correlator {
                     let why = WhyNot::Held { since: a.confirmed, waiting_for, until: a.hold_until };
                     e.rules.push(Rule::Hold { at_most: self.settings.hold_max });
                     e.inputs.extend(device.map(|d| self.beside(d)).into_iter().flatten());
-                    let heard = device.and_then(|d| self.when_heard(d, *key, &focus));
+                    let heard = self.when_heard(*key, &focus);
                     e.otherwise.extend(
                         heard.map(|(had, place)| Otherwise {
                             had,
@@ -246,9 +246,7 @@ impl Correlator {
         trial.core.state.windows.remove(&window);
         trial.core.window_turns(&window);
         while trial.core.poll_decision().is_some() {}
-        if trial.place(focus) == Place::Held {
-            trial.wait(self.settings.hold_max + Duration::from_millis(1));
-        }
+        trial.settle(focus);
         let place = trial.place(focus);
         if matches!(place, Place::Own { .. } | Place::Under { .. }) {
             e.otherwise.push(Otherwise {
@@ -272,7 +270,7 @@ impl Correlator {
             trial.neighbours_answer(device);
             let mut place = trial.place(&focus);
             if place == Place::Held {
-                trial.wait(self.settings.hold_max + Duration::from_millis(1));
+                trial.settle(&focus);
                 place = trial.place(&focus);
             }
             if !matches!(place, Place::Nowhere | Place::Held) {
@@ -292,9 +290,7 @@ impl Correlator {
             if let AlarmKey::Silent(ix) = key {
                 trial.fails_on(ix, r.0);
             }
-            if trial.place(focus) == Place::Held {
-                trial.wait(self.settings.hold_max + Duration::from_millis(1));
-            }
+            trial.settle(focus);
             let place = trial.place(focus);
             (place != here && place != Place::Held).then(|| Otherwise {
                 had: Had::OtherAnswered { target: id.clone() },
@@ -328,9 +324,7 @@ impl Correlator {
         };
         trial.happen(at, at, model::Kind::Observation(observation));
         let focus = Focus { target, alarm: name.clone() };
-        if trial.place(&focus) == Place::Held {
-            trial.wait(self.settings.hold_max + Duration::from_millis(1));
-        }
+        trial.settle(&focus);
         let place = trial.place(&focus);
         let raised = matches!(place, Place::Own { .. } | Place::Under { .. });
         let had = Had::Mean { name, bound: raise, was, worse: true };
