@@ -374,7 +374,9 @@ impl DeskConfig {
             let basic = self.user.is_some();
             let token = self.token.is_some() || self.token_file.is_some();
             if basic == token {
-                problem("token", "give token (or token_file), or user and password".into());
+                let what = if basic { "stands beside user" } else { "is missing" };
+                let help = "give token (or token_file), or else user and password";
+                problem("token", format!("{what}: {help}"));
             }
             for (key, name) in [
                 ("priorities.P1", &self.priorities.P1),

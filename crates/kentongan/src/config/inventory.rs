@@ -30,6 +30,9 @@ pub(super) struct Collected {
     links: Vec<Stands>,
     services: Vec<Stands>,
     probes: Vec<Stands>,
+    /// Something could not be read so far that its id is known, or what it joins: what seems to be
+    /// missing elsewhere may be that.
+    partial: bool,
 }
 
 macro_rules! stands {
@@ -41,6 +44,13 @@ macro_rules! stands {
 impl Collected {
     /// Adds the inventory of one file.
     pub fn add(&mut self, file: &raw::InventoryFile, findings: &mut Vec<Finding>) {
+        self.partial |= unread(&file.site, |s| &s.id)
+            || unread(&file.device, |d| &d.id)
+            || unread(&file.link, |l| &l.id)
+            || unread(&file.link, |l| &l.between)
+            || unread(&file.service, |s| &s.id)
+            || unread(&file.probe, |p| &p.id)
+            || unread(&file.probe, |p| &p.at);
         for (raw, place) in items(&file.site) {
             let Some(id) = id(&raw.id, place, "[[site]]", "semarang", findings) else { continue };
             self.sites.push(stands!(place, raw, id));
@@ -54,7 +64,7 @@ impl Collected {
         for (raw, place) in items(&file.device) {
             let example = "semarang/core-sw1";
             let Some(id) = id(&raw.id, place, "[[device]]", example, findings) else { continue };
-            self.devices.push(stands!(place, raw, id site needs address));
+            self.devices.push(stands!(place, raw, id site needs address checks));
             addresses(raw, findings);
             checks(raw, &id, findings);
             self.spec.devices.push(device(raw, id));
@@ -102,6 +112,11 @@ impl Collected {
         }
     }
 
+    /// Whether all of it could be read so far that its ids are known.
+    pub fn is_whole(&self) -> bool {
+        !self.partial
+    }
+
     /// Where a probe's table stands.
     pub fn probe_place(&self, index: usize) -> Option<Place> {
         self.probes.get(index).map(|s| s.table)
@@ -110,7 +125,12 @@ impl Collected {
     /// The walkable inventory, when nothing is wrong with it.
     pub fn build(&self, origins: &Origins, findings: &mut Vec<Finding>) -> Option<Inventory> {
         self.same_address(findings);
-        match Inventory::build(&self.spec) {
+        let built = if self.partial {
+            Inventory::build_part(&self.spec)
+        } else {
+            Inventory::build(&self.spec)
+        };
+        match built {
             Ok(inventory) => Some(inventory),
             Err(problems) => {
                 for problem in &problems {
@@ -185,6 +205,16 @@ impl Collected {
     }
 }
 
+/// Whether this key of one of these is there and could not be read.
+fn unread<T, K>(list: &List<T>, key: impl Fn(&T) -> &Key<K>) -> bool {
+    let bad = |item: &Key<T>| match item {
+        Key::Set(item, _) => matches!(key(item), Key::Bad(_)),
+        Key::Bad(_) => true,
+        Key::Absent => false,
+    };
+    matches!(list, Key::Bad(_)) || list.get().into_iter().flatten().any(bad)
+}
+
 /// The tables of a list that could be read at all.
 pub(super) fn items<T>(list: &List<T>) -> impl Iterator<Item = (&T, Place)> {
     list.get().into_iter().flatten().filter_map(|item| Some((item.get()?, item.place()?)))
@@ -241,13 +271,29 @@ fn addresses(raw: &raw::Device, findings: &mut Vec<Finding>) {
     let further = raw.addresses.get().into_iter().flat_map(|a| &a.0);
     let further = further.filter_map(|a| Some((a, raw.addresses.place()?)));
     for (address, place) in main.chain(further) {
-        if address.parse::<IpAddr>().is_err() && !is_host_name(address) {
+        if let Some(what) = address.parse().ok().and_then(nobody_at) {
+            findings.push(Finding::error(
+                place,
+                format!("{address:?} is {what}: no single device answers there"),
+                "write the address of the device itself",
+            ));
+        } else if address.parse::<IpAddr>().is_err() && !is_host_name(address) {
             findings.push(Finding::error(
                 place,
                 format!("{address:?} is no address"),
                 "write an IPv4 or IPv6 address (or a host name, which needs DNS to work when the network does not)",
             ));
         }
+    }
+}
+
+/// What an address is when it cannot be one device's.
+fn nobody_at(address: IpAddr) -> Option<&'static str> {
+    match address.to_canonical() {
+        a if a.is_multicast() => Some("a multicast address"),
+        a if a.is_unspecified() => Some("the unspecified address"),
+        IpAddr::V4(a) if a.is_broadcast() => Some("the broadcast address"),
+        _ => None,
     }
 }
 

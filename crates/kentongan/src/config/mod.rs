@@ -314,6 +314,8 @@ struct Written {
     inventory: Vec<raw::InventoryFile>,
     /// A file with inventory could not be parsed, so what seems to be missing may stand in it.
     unreadable: bool,
+    /// The header of a table could not be read, so nobody knows what stands below it.
+    broken_header: bool,
 }
 
 impl Written {
@@ -384,8 +386,12 @@ impl Written {
                 let origin = self.origins.file(name, &text);
                 let before = self.findings.len();
                 let tree = tree::read_toml(&text, origin, &mut self.findings);
-                let broken = self.findings.len() > before;
-                self.unreadable |= broken && (named.is_some() || has_inventory(&tree));
+                let broken = &self.findings[before..];
+                // A table whose header is broken may be any.
+                let header = broken.iter().any(|f| self.origins.is_header(f.place));
+                self.broken_header |= header;
+                self.unreadable |=
+                    header || !broken.is_empty() && (named.is_some() || has_inventory(&tree));
                 self.files.push(path.to_path_buf());
                 self.texts.push(text);
                 return Some(tree);

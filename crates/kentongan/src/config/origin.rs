@@ -52,6 +52,21 @@ impl Origins {
         self.get(place).line_ends.partition_point(|end| *end < place.start) + 1
     }
 
+    /// Whether a place is on a line that opens a table, or was meant to.
+    pub fn is_header(&self, place: Place) -> bool {
+        let origin = self.get(place);
+        let line = self.line(place) - 1;
+        let from = line.checked_sub(1).map_or(0, |before| origin.line_ends[before] as usize + 1);
+        origin.text.get(from..).is_some_and(is_header)
+    }
+
+    /// The line of the next header after a place, from 1; past the last line where there is none.
+    pub fn table_end(&self, place: Place) -> usize {
+        let here = self.line(place);
+        let after = self.get(place).text.lines().skip(here).position(is_header);
+        after.map_or(usize::MAX, |n| here + n + 1)
+    }
+
     pub fn get(&self, place: Place) -> &Origin {
         &self.0[place.origin as usize]
     }
@@ -67,6 +82,11 @@ impl Place {
         Place { origin, start: 0, end: 0 }
     }
 
+    /// Whether another place lies within it.
+    pub(super) fn holds(self, other: Place) -> bool {
+        self.origin == other.origin && self.start <= other.start && other.end <= self.end
+    }
+
     /// A part of it, in bytes from the beginning of the text.
     pub(super) fn part(self, range: Range<usize>) -> Place {
         Place { start: range.start as u32, end: range.end as u32, ..self }
@@ -75,6 +95,15 @@ impl Place {
     pub(super) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
+}
+
+/// Whether what begins here looks like the header of a table rather than a list within one.
+fn is_header(line: &str) -> bool {
+    let line = line.trim_start_matches([' ', '\t']);
+    let name = line.trim_start_matches('[').trim_start_matches([' ', '\t']);
+    name.len() < line.len()
+        && line.starts_with('[')
+        && name.starts_with(|c: char| c.is_alphabetic())
 }
 
 /// Words that make the value of a key (or of a header) a secret wherever they occur in its name.

@@ -226,6 +226,7 @@ pub(super) fn did_you_mean<'a>(wrong: &str, all: impl Iterator<Item = &'a str> +
         Some(_) => {
             let mut words: Vec<_> = all.collect();
             words.sort_unstable();
+            words.dedup();
             format!("possible here: {}", words.join(", "))
         }
         None => String::new(),

@@ -98,7 +98,19 @@ impl Report {
         findings.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         let line = |f: &Finding| (f.place.origin, origins.line(f.place));
         let broken: BTreeSet<_> = findings.iter().filter(|f| f.syntax).map(line).collect();
-        findings.retain(|f| f.syntax || !broken.contains(&line(f)));
+        // What stands below a header that is no TOML was read as if it stood elsewhere.
+        let lost: Vec<_> = findings
+            .iter()
+            .filter(|f| f.syntax && origins.is_header(f.place))
+            .map(|f| (line(f), origins.table_end(f.place)))
+            .collect();
+        findings.retain(|f| {
+            let (file, at) = line(f);
+            let is_lost = |&((of, header), end): &((u32, usize), usize)| {
+                file == of && header < at && at < end
+            };
+            (f.syntax || !broken.contains(&(file, at))) && !lost.iter().any(is_lost)
+        });
         let untold = findings.len().saturating_sub(PROBLEMS_TOLD_MAX);
         findings.truncate(PROBLEMS_TOLD_MAX);
         let problems = findings.into_iter().map(|f| locate(f, &origins, trees)).collect();

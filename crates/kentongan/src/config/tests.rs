@@ -376,7 +376,10 @@ fn the_schema_agrees_with_the_reader() {
         ("[check.icmp]\ninterval = \"20s\"", true),
         ("[check.icmp]\ninterval = \"20\"", false),
         ("[priority]\nmasif = [\"P1\", \"P1\"]", false),
-        ("[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { any = [\"a\"] }", true),
+        (
+            "[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { any = [\"b\"] }\n[[device]]\nid = \"b\"\npassive = true",
+            true,
+        ),
         ("[[device]]\nid = \"a\"\naddress = \"::1\"\nneeds = { none = [\"a\"] }", false),
         ("[[probe]]\nid = \"a\"", true),
         ("[probe]\nid = \"a\"", true),
@@ -601,4 +604,160 @@ proptest! {
             report.render(false);
         }
     }
+}
+
+/// A network of two joined devices, and a probe at the first.
+const GOOD: &str = "[[site]]\nid = \"a\"\n\
+    [[device]]\nid = \"a/r1\"\naddress = \"10.0.0.1\"\nclass = \"router\"\n\
+    [[device]]\nid = \"a/r2\"\naddress = \"10.0.0.2\"\n\
+    [[link]]\nbetween = [\"a/r1\", \"a/r2\"]\n\
+    [[probe]]\nid = \"noc-1\"\nat = \"a/r1\"\n";
+
+/// What `check` says of this beside the good network, without places.
+fn said(main: &str, inventory: &str) -> Vec<String> {
+    let inventory = format!("{GOOD}{inventory}");
+    let main = format!("inventory = [\"net.toml\"]\n{main}");
+    let loaded = load_files(&[("kentongan.toml", &main), ("net.toml", &inventory)], &[]);
+    let key_and_message =
+        |p: String| p.split_once(' ').map(|(_, said)| said.to_owned()).unwrap_or_default();
+    loaded.problems().into_iter().map(key_and_message).collect()
+}
+
+#[test]
+fn what_dangles_is_told_together_with_what_cannot_be_reached() {
+    assert_eq!(said("", ""), [""; 0]);
+    let said = said(
+        "[[maintenance]]\nscope = [\"a/r9\", \"a|b\", \"class:router\", \"class:swich\"]\nstart = 2026-11-24T20:00:00\nend = 2026-11-24T21:00:00\n\
+         [[route]]\nmatch = { site = \"aa\", class = \"ap\" }\ndesk = \"builtin\"\n\
+         [[season]]\nname = \"s\"\nfrom = 2026-11-24T20:00:00\nto = 2026-11-24T21:00:00\nservices = \"samst\"\n",
+        "[[device]]\nid = \"a/r3\"\naddress = \"10.0.0.3\"\nsite = \"b\"\n\
+         [[device]]\nid = \"a/r4\"\naddress = \"10.0.0.4\"\nneeds = \"ups\"\n\
+         [[link]]\nbetween = [\"a/r3\", \"a/r4\"]\n\
+         [[service]]\nid = \"samsat\"\nneeds = \"nothing\"\n",
+    );
+    let has = |what: &str| assert!(said.iter().any(|s| s.contains(what)), "{what}: {said:#?}");
+    has("maintenance[0].scope: \"a/r9\" is no site, device or link");
+    has("\"a|b\" is no site, device or link");
+    has("no device has the class \"swich\"");
+    has("there is no site \"aa\"");
+    has("no device has the class \"ap\"");
+    has("there is no service \"samst\"");
+    has("device \"a/r3\" stands at site \"b\", which does not exist");
+    has("needs names \"ups\"");
+    has("needs names \"nothing\"");
+    has("no probe can reach device \"a/r3\"");
+    has("no probe can reach device \"a/r4\"");
+    assert_eq!(said.len(), 11, "{said:#?}");
+}
+
+/// A link that cannot be read may be the one that leads there, and the one that a window names.
+#[test]
+fn what_may_stand_in_what_cannot_be_read_is_not_missed() {
+    let said = said(
+        "[[maintenance]]\nscope = \"trunk\"\nstart = 2026-11-24T20:00:00\nend = 2026-11-24T21:00:00\n",
+        "[[device]]\nid = \"a/r3\"\naddress = \"10.0.0.3\"\n\
+         [[device]]\nid = \"a/r4\"\naddress = \"10.0.0.4\"\n\
+         [[link]]\nbetween = [\"a/r3\", \"a/r4\"]\n\
+         [[link]]\nid = \"trunk\"\nbetween = [\"a/r3\", 7]\n",
+    );
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].contains("between"), "{said:#?}");
+}
+
+#[test]
+fn slips_that_would_go_unnoticed_are_told() {
+    for (main, inventory, what) in [
+        (
+            "[check.icpm]\ninterval = \"5s\"\n",
+            "",
+            "check.icpm: nobody asks a check called \"icpm\"",
+        ),
+        ("", "[[device]]\nid = \"m\"\naddress = \"224.0.0.5\"\n", "is a multicast address"),
+        ("", "[[device]]\nid = \"m\"\naddress = \"ff02::1\"\n", "is a multicast address"),
+        ("", "[[device]]\nid = \"m\"\naddress = \"255.255.255.255\"\n", "is the broadcast address"),
+        ("", "[[device]]\nid = \"m\"\naddress = \"0.0.0.0\"\n", "is the unspecified address"),
+        ("", "[[device]]\nid = \"m\"\naddress = \"::\"\n", "is the unspecified address"),
+        (
+            "",
+            "[[device]]\nid = \"m\"\naddress = \"10.0.0.9\"\naddresses = [\"239.1.1.1\"]\n",
+            "is a multicast address",
+        ),
+        (
+            "",
+            "[[device]]\nid = \"m\"\npassive = true\nchecks = [\"icmp\"]\n",
+            "device[2].checks: device \"m\" is passive",
+        ),
+        (
+            "",
+            "[[device]]\nid = \"m\"\naddress = \"10.0.0.9\"\nneeds = { all = [] }\n",
+            "device[2].needs: needs names nothing",
+        ),
+        (
+            "",
+            "[[service]]\nid = \"a\"\nneeds = \"a/r1\"\n",
+            "service[0].id: service \"a\" has the id of a site",
+        ),
+        (
+            "",
+            "[[device]]\nid = \"p\"\npassive = true\nneeds = \"q\"\n[[device]]\nid = \"q\"\npassive = true\nneeds = \"p\"\n",
+            "device[2].needs: needs goes round in a circle: \"p\" needs \"q\" needs \"p\"",
+        ),
+    ] {
+        let said = said(main, inventory);
+        assert!(said.len() == 1 && said[0].contains(what), "{what}: {said:#?}");
+    }
+    // A check that others ask may have a rule of its own, and so may one that a device names.
+    assert_eq!(said("[check.http]\ndown_needs = 1\ndown_of = 1\n", ""), [""; 0]);
+}
+
+#[test]
+fn a_route_that_nothing_reaches_is_told() {
+    let route = |what: &str| format!("[[route]]\n{what}desk = \"builtin\"\n");
+    let class = "match = { class = \"router\" }\n";
+    let both = "match = { class = [\"router\"], site = \"a\" }\n";
+    for (first, second, told) in [
+        ("", class, true),
+        ("match = {}\n", class, true),
+        (class, both, true),
+        (class, class, true),
+        (both, class, false),
+        (class, "", false),
+        (class, "match = { site = \"a\" }\n", false),
+        // It is not as wide as it looks.
+        ("match = { clas = \"router\" }\n", both, false),
+    ] {
+        let said = said(&format!("{}{}", route(first), route(second)), "");
+        let found = said.iter().any(|s| {
+            s.starts_with("route[1]: nothing ever comes to this [[route]]: the one at line 2")
+        });
+        assert_eq!(found, told, "{first:?} before {second:?}: {said:#?}");
+    }
+}
+
+#[test]
+fn below_a_broken_header_nothing_false_is_said() {
+    for broken in ["[http\n", "[http]]\n", "[[desk]\n", "[[desk\n", "[ht tp]\n", "[[device]\n"] {
+        let text = format!(
+            "[instance]\nname = \"noc\"\n{broken}listen = \"127.0.0.1:1\"\nname = \"rt\"\nkind = \"rt\"\n\
+             [[route]]\ndesk = \"rt\"\n[locale]\nlanguage = \"xx\"\n"
+        );
+        let said = one(&text).problems();
+        assert_eq!(said.len(), 2, "{broken:?}: {said:#?}");
+        assert!(said[0].starts_with("kentongan.toml:3:"), "{broken:?}: {said:#?}");
+        assert!(said[1].contains("\"xx\" is not possible here"), "{broken:?}: {said:#?}");
+    }
+}
+
+#[test]
+fn a_desk_without_a_way_in_is_told_in_a_sentence() {
+    let rt = "[[desk]]\nname = \"rt\"\nkind = \"rt\"\nurl = \"http://127.0.0.1/\"\nqueue = \"N\"\n";
+    let sentence =
+        "desk \"rt\": token is missing: give token (or token_file), or else user and password";
+    let said = said(&format!("{rt}[[desk]]\nname = \"b\"\nkind = \"builtin\"\n"), "");
+    assert!(said.iter().any(|s| s.contains(sentence)), "{said:#?}");
+    // The same word is offered once.
+    let twice = format!("{rt}{rt}[[route]]\ndesk = \"somewhere-else\"\n");
+    let Err(report) = one(&twice).result else { panic!("it is wrong") };
+    let help: Vec<_> = report.problems().iter().map(|p| p.help.as_str()).collect();
+    assert!(help.contains(&"possible here: rt"), "{help:#?}");
 }

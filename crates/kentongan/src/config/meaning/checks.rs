@@ -4,7 +4,7 @@ use super::super::Asking;
 use super::super::inventory::{CHECKS, Collected, items};
 use super::super::origin::Place;
 use super::super::raw;
-use super::super::read::Key;
+use super::super::read::{Key, did_you_mean};
 use super::super::units::Span;
 use super::Reading;
 use model::settings::{CheckRule, Threshold, default_checks};
@@ -95,14 +95,31 @@ impl Reading<'_> {
         Asking { interval, timeout, packets, ask_again }
     }
 
-    pub(super) fn checks(&mut self, root: &raw::Root) -> BTreeMap<String, CheckRule> {
+    pub(super) fn checks(
+        &mut self,
+        root: &raw::Root,
+        collected: &Collected,
+    ) -> BTreeMap<String, CheckRule> {
         let mut rules = default_checks();
         for (name, key) in root.check.get().into_iter().flatten() {
-            let Key::Set(raw, _) = key else { continue };
+            let Key::Set(raw, place) = key else { continue };
+            self.check_known(name, *place, collected);
             let rule = self.rule(name, raw);
             rules.insert(name.clone(), rule);
         }
         rules
+    }
+
+    /// A check that others ask may have a rule; a slip of the pen would leave ours without its own.
+    fn check_known(&mut self, name: &str, place: Place, collected: &Collected) {
+        let of_devices = collected.spec.devices.iter().filter_map(|d| d.checks.as_ref()).flatten();
+        if CHECKS.contains(&name) || of_devices.into_iter().any(|c| c == name) {
+            return;
+        }
+        let help = did_you_mean(name, CHECKS.iter().copied());
+        if help.starts_with("did you mean") {
+            self.error(place, format!("nobody asks a check called {name:?}"), help);
+        }
     }
 
     pub(super) fn rule(&mut self, name: &str, raw: &raw::Check) -> CheckRule {

@@ -42,7 +42,7 @@ impl Reading<'_> {
         let windows = self.windows(&root, &locale);
         let settings = Settings {
             instance: instance.clone(),
-            checks: self.checks(&root),
+            checks: self.checks(&root, &collected),
             priority: self::core::priorities(&root),
             language: locale.language,
             timezone: locale.timezone.clone(),
@@ -55,10 +55,9 @@ impl Reading<'_> {
         let journal = self.journal(&root);
         let heartbeat = self.heartbeat(&root);
         let seasons = self.seasons(&root, &locale);
-        let inventory = self.inventory(&collected)?;
-        self.scopes(&windows, &inventory);
-        self.routes_exist(&root, &inventory);
-        self.seasons_exist(&root, &inventory);
+        let inventory = self.inventory(&collected);
+        self.references(&root, &windows, &collected);
+        let inventory = inventory?;
         Some(Configuration {
             instance,
             data_dir: self.data_dir(&root),

@@ -7,6 +7,7 @@ use super::super::read::{Key, did_you_mean};
 use super::super::report::Finding;
 use super::super::secrets::{Found, secret, too_open};
 use super::super::tree::{Node, Value};
+use super::super::units::OneOrMany;
 use super::super::{Route, Source};
 use super::{Reading, each};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -141,8 +142,12 @@ impl Reading<'_> {
         desks: &[DeskConfig],
         sources: &[Source],
     ) -> Vec<Route> {
-        let mut routes = Vec::new();
-        let desks_known = root.desk.get().is_none_or(|l| l.iter().all(|k| k.get().is_some()));
+        let mut routes: Vec<Route> = Vec::new();
+        let mut places = Vec::new();
+        let all_read = !self.written.broken_header;
+        let desks_known =
+            all_read && root.desk.get().is_none_or(|l| l.iter().all(|k| k.get().is_some()));
+        let sources_known = all_read && root.source.get().is_none_or(|l| l.iter().all(named));
         for (raw, table) in items(&root.route) {
             let none = raw::RouteMatch::default();
             let what = raw.r#match.get().unwrap_or(&none);
@@ -157,22 +162,58 @@ impl Reading<'_> {
                 _ => {}
             }
             for (source, place) in each(&what.source) {
-                if !sources.iter().any(|s| s.name == *source) {
+                if sources_known && !sources.iter().any(|s| s.name == *source) {
                     let help = did_you_mean(source, sources.iter().map(|s| s.name.as_str()));
                     self.error(place, format!("there is no source {source:?}"), help);
                 }
             }
-            routes.push(Route {
+            let route = Route {
                 classes: many(&what.class),
                 sites: many(&what.site),
                 tags: many(&what.tag),
                 sources: many(&what.source),
                 desk: raw.desk.or(String::new()),
                 queue: raw.queue.get().cloned(),
-            });
+            };
+            // What could not be read of a match would make it look wider than it is meant.
+            let narrow = match &raw.r#match {
+                Key::Absent => false,
+                Key::Bad(_) => true,
+                Key::Set(m, place) => {
+                    let bad = |k: &Key<OneOrMany>| matches!(k, Key::Bad(_));
+                    [&m.class, &m.site, &m.tag, &m.source].into_iter().any(bad)
+                        || self.written.findings.iter().any(|f| place.holds(f.place))
+                }
+            };
+            let before =
+                (routes.iter().zip(&places)).find_map(|(r, place): (&Route, &Option<Place>)| {
+                    place.filter(|_| covers(r, &route))
+                });
+            if let (Some(before), false) = (before, narrow) {
+                let line = self.written.origins.line(before);
+                self.warning(
+                    table,
+                    format!("nothing ever comes to this [[route]]: the one at line {line} takes all of it"),
+                    "the first that matches is taken; put the narrower one first",
+                );
+            }
+            routes.push(route);
+            places.push((!narrow).then_some(table));
         }
         routes
     }
+}
+
+fn named(source: &Key<raw::Source>) -> bool {
+    source.get().is_some_and(|s| s.name.get().is_some())
+}
+
+/// Whether `wide` takes everything that `narrow` could.
+fn covers(wide: &Route, narrow: &Route) -> bool {
+    let keys = |r: &Route| [r.classes.clone(), r.sites.clone(), r.tags.clone(), r.sources.clone()];
+    keys(wide).iter().zip(keys(narrow)).all(|(wide, narrow)| {
+        wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|one| wide.contains(one)))
+    })
 }
 
 /// Keys of a desk that can be missing.

@@ -5,8 +5,9 @@ use super::super::origin::Place;
 use super::super::raw;
 use super::super::read::{Key, did_you_mean};
 use super::{Reading, each};
-use model::inventory::{Inventory, ProbeSpec};
+use model::inventory::{Inventory, InventorySpec, ProbeSpec};
 use model::settings::Window;
+use std::collections::BTreeSet;
 
 impl Reading<'_> {
     /// The inventory of all files, and the id of the probe that this process is.
@@ -70,24 +71,35 @@ impl Reading<'_> {
         collected.build(&self.written.origins, &mut self.written.findings)
     }
 
-    pub(super) fn scopes(&mut self, windows: &[(Window, Place)], inventory: &Inventory) {
-        let devices = &inventory.devices;
+    /// Whatever else is wrong with the inventory: the ids in it are known.
+    pub(super) fn references(
+        &mut self,
+        root: &raw::Root,
+        windows: &[(Window, Place)],
+        collected: &Collected,
+    ) {
+        // Unless what seems to be missing stands in the part that cannot be read.
+        if self.written.unreadable || !collected.is_whole() {
+            return;
+        }
+        let known = Known::of(&collected.spec);
+        self.scopes(windows, &known);
+        self.routes_exist(root, &known);
+        self.seasons_exist(root, &known);
+    }
+
+    fn scopes(&mut self, windows: &[(Window, Place)], known: &Known<'_>) {
         for (window, place) in windows {
             for id in &window.scope {
                 if let Some(class) = id.strip_prefix("class:") {
-                    if !devices.iter().any(|d| &*d.class == class) {
-                        self.warning(*place, format!("no device has the class {class:?}"), "");
-                    }
+                    self.class_exists(class, *place, known);
                 } else if let Some(tag) = id.strip_prefix("tag:") {
-                    if !devices.iter().any(|d| d.tags.iter().any(|t| t == tag)) {
-                        self.warning(*place, format!("no device has the tag {tag:?}"), "");
-                    }
-                } else if inventory.device(id).is_none()
-                    && inventory.link(id).is_none()
-                    && inventory.site(id).is_none()
+                    self.tag_exists(tag, *place, known);
+                } else if !known.devices.contains(id.as_str())
+                    && !known.links.contains(id)
+                    && !known.sites.contains(id.as_str())
                 {
-                    let ids = (devices.iter().map(|d| &*d.id))
-                        .chain(inventory.sites.iter().map(|s| &*s.id));
+                    let ids = known.devices.iter().chain(&known.sites).copied();
                     let help = nearest(id, ids, "name a site, a device, a link, class:… or tag:…");
                     self.error(*place, format!("{id:?} is no site, device or link"), help);
                 }
@@ -95,38 +107,69 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn routes_exist(&mut self, root: &raw::Root, inventory: &Inventory) {
+    fn routes_exist(&mut self, root: &raw::Root, known: &Known<'_>) {
         for (route, _) in items(&root.route) {
             let Some(what) = route.r#match.get() else { continue };
             for (site, place) in each(&what.site) {
-                if inventory.site(site).is_none() {
-                    let sites = inventory.sites.iter().map(|s| &*s.id);
-                    let help = nearest(site, sites, "name a [[site]]");
+                if !known.sites.contains(site.as_str()) {
+                    let help = nearest(site, known.sites.iter().copied(), "name a [[site]]");
                     self.error(place, format!("there is no site {site:?}"), help);
                 }
             }
             for (class, place) in each(&what.class) {
-                if !inventory.devices.iter().any(|d| *d.class == *class) {
-                    self.warning(place, format!("no device has the class {class:?}"), "");
-                }
+                self.class_exists(class, place, known);
             }
             for (tag, place) in each(&what.tag) {
-                if !inventory.devices.iter().any(|d| d.tags.contains(tag)) {
-                    self.warning(place, format!("no device has the tag {tag:?}"), "");
-                }
+                self.tag_exists(tag, place, known);
             }
         }
     }
 
-    pub(super) fn seasons_exist(&mut self, root: &raw::Root, inventory: &Inventory) {
+    fn class_exists(&mut self, class: &str, place: Place, known: &Known<'_>) {
+        if !known.classes.contains(class) {
+            self.warning(place, format!("no device has the class {class:?}"), "");
+        }
+    }
+
+    fn tag_exists(&mut self, tag: &str, place: Place, known: &Known<'_>) {
+        if !known.tags.contains(tag) {
+            self.warning(place, format!("no device has the tag {tag:?}"), "");
+        }
+    }
+
+    fn seasons_exist(&mut self, root: &raw::Root, known: &Known<'_>) {
         for (season, _) in items(&root.season) {
             for (service, place) in each(&season.services) {
-                if !inventory.services.iter().any(|s| *s.id == *service) {
-                    let services = inventory.services.iter().map(|s| &*s.id);
-                    let help = nearest(service, services, "name a [[service]]");
+                if !known.services.contains(service.as_str()) {
+                    let help =
+                        nearest(service, known.services.iter().copied(), "name a [[service]]");
                     self.error(place, format!("there is no service {service:?}"), help);
                 }
             }
+        }
+    }
+}
+
+/// What the inventory knows by name, as it was written.
+struct Known<'a> {
+    devices: BTreeSet<&'a str>,
+    links: BTreeSet<String>,
+    sites: BTreeSet<&'a str>,
+    services: BTreeSet<&'a str>,
+    classes: BTreeSet<&'a str>,
+    tags: BTreeSet<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(spec: &'a InventorySpec) -> Known<'a> {
+        let devices = &spec.devices;
+        Known {
+            devices: devices.iter().map(|d| d.id.as_str()).collect(),
+            links: spec.link_ids().into_iter().collect(),
+            sites: spec.sites.iter().map(|s| s.id.as_str()).collect(),
+            services: spec.services.iter().map(|s| s.id.as_str()).collect(),
+            classes: devices.iter().map(|d| d.class.as_deref().unwrap_or("")).collect(),
+            tags: devices.iter().flat_map(|d| &d.tags).map(String::as_str).collect(),
         }
     }
 }
