@@ -532,14 +532,16 @@ impl Correlator {
         check.last_reply = at;
         let (target, probe) = (check.target, check.probe);
         let Some(d) = self.reach.device_of(target) else { return };
+        // An answer is one whoever heard it.
+        let view = &mut self.reach.devices[d.0 as usize];
+        view.last_reply = view.last_reply.max(at);
+        let first = !std::mem::replace(&mut view.observed, true);
         if self.is_isolated(probe) {
             return;
         }
         self.probe_had(ix, at, true);
         let view = &mut self.reach.devices[d.0 as usize];
-        view.last_reply = view.last_reply.max(at);
-        if !view.observed {
-            view.observed = true;
+        if first {
             self.dirty.devices.insert(d.0);
         }
         let elsewhere = !view.silent.is_empty()

@@ -162,7 +162,7 @@ impl Inventory {
         let devices = self.devices.iter().map(|d| &d.id);
         let links = self.links.iter().map(|l| &l.id);
         let others = self.sites.iter().map(|s| &s.id).chain(self.services.iter().map(|s| &s.id));
-        let far = |id: &Arc<str>| distance(wrong, id);
+        let far = |id: &Arc<str>| build::distance(wrong, id);
         let near = devices.chain(links).chain(others).min_by_key(|id| (far(id), (*id).clone()))?;
         (far(near) <= 2 + wrong.len() / 5).then(|| near.clone())
     }
