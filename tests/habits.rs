@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("intake", &["model", "telemetry", "wire"]),
     ("ticket-sink", &["delivery", "model", "telemetry"]),
     ("console", &["model", "telemetry", "views"]),
+    ("sim", &["correlator", "model"]),
     (
         "kentongan",
         &[
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "journal",
             "model",
             "probe",
+            "sim",
             "telemetry",
             "ticket-sink",
             "views",
@@ -42,7 +44,7 @@ const TEST_ARROWS: &[(&str, &[&str])] =
     &[("correlator", &["wire"]), ("delivery", &["wire"]), ("console", &["journal", "wire"])];
 
 /// The crates that could be moved to another runtime untouched.
-const PURE: &[&str] = &["model", "correlator", "delivery", "wire"];
+const PURE: &[&str] = &["model", "correlator", "delivery", "wire", "sim"];
 
 /// What a pure crate's manifest may not name.
 const NO_RUNTIME: &[&str] = &[

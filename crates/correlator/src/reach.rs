@@ -320,6 +320,8 @@ impl Reach {
         let mut queue = VecDeque::from([start]);
         let mut regions: Vec<Region> = Vec::new();
         let mut region_of: BTreeMap<u32, usize> = BTreeMap::new();
+        // Neighbours from which no way leads to anybody who answers, and who were not heard since.
+        let mut enclosed: BTreeSet<u32> = BTreeSet::new();
         while let Some(n) = queue.pop_front() {
             c.members.push(n);
             let need = since(n);
@@ -374,6 +376,8 @@ impl Reach {
                     let suspect = !self.devices[m as usize].suspect.is_empty();
                     if (ahead && (heard || may_be_heard)) || suspect {
                         want(m);
+                    } else if need.held && heard && self.stale(m, need.since) {
+                        enclosed.insert(m);
                     }
                 }
             }
@@ -390,6 +394,12 @@ impl Reach {
             }
         }
         c.members.sort_unstable();
+        if c.frontier.is_empty() && !enclosed.is_empty() {
+            // All around is silent or was not heard since: whoever was not is about to fall silent,
+            // and leads to what explains it.
+            let devices = enclosed.into_iter().take(WANTED_MAX).collect();
+            return Err(Wanted { beside: start, devices });
+        }
         if c.frontier.is_empty() {
             // Nothing at all answers, and nobody stands among them: the first by the order of the
             // inventory stands for all, rather than none.

@@ -41,6 +41,13 @@ pub enum Command {
         after_help = "Examples:\n  kentongan journal export - | kentongan replay -\n  kentongan replay --summary monday.ndjson tuesday.ndjson"
     )]
     Replay(ReplayArgs),
+    /// Try it on a world that is made up from a seed: faults in, tickets out, and what was missed
+    #[command(
+        after_help = "Examples:\n  kentongan simulate fibre-cut\n  kentongan simulate night --seed 7 --devices 1000\n  kentongan --config kentongan.toml simulate fibre-cut --at semarang/core-sw1   (on your own network)\n  kentongan simulate storm --write /tmp/storm    (network, events and a configuration to replay them)\n\n\
+        The same seed gives the same world, the same events and the same tickets. Exit status 1 when a\n\
+        failure was missed, invented or doubled."
+    )]
+    Simulate(SimulateArgs),
     /// Say why an event, an incident or an alarm ended as it did
     #[command(
         after_help = "Examples:\n  kentongan explain 4711\n  kentongan explain k7f3-17\n  kentongan explain semarang/core-sw1 icmp\n  kentongan explain last"
@@ -147,6 +154,75 @@ pub struct ReplayArgs {
     /// Print counts only, as one JSON object
     #[arg(long)]
     pub summary: bool,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// What happens
+    #[arg(value_enum, value_name = "SCENARIO")]
+    pub scenario: ScenarioArg,
+    /// Another seed is another world
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Devices of a made-up province [default: 500, or the network of --config where it has one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(sim::DEVICES_MIN as i64..=sim::DEVICES_MAX as i64))]
+    pub devices: Option<u32>,
+    /// How many hours pass in it [default: what the scenario takes]
+    #[arg(long, value_name = "H", value_parser = hours)]
+    pub hours: Option<std::time::Duration>,
+    /// The device or link that it happens to (fibre-cut, flap, loss, power) [default: by the seed]
+    #[arg(long, value_name = "ELEMENT")]
+    pub at: Option<String>,
+    /// Percent of all packets that get lost anyhow
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent)]
+    pub loss: f64,
+    /// Write the events to this file, as `kentongan replay` reads them
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Write network, events and a configuration into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "events")]
+    pub write: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What happens in a simulated world.
+#[derive(Debug, Clone, Copy)]
+pub struct ScenarioArg(pub sim::Scenario);
+
+impl ValueEnum for ScenarioArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        use sim::Scenario::{FibreCut, Flap, Loss, Maintenance, Night, Power, Storm};
+        &[
+            ScenarioArg(FibreCut),
+            ScenarioArg(Storm),
+            ScenarioArg(Flap),
+            ScenarioArg(Loss),
+            ScenarioArg(Night),
+            ScenarioArg(Maintenance),
+            ScenarioArg(Power),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.0.word()).help(self.0.about()))
+    }
+}
+
+fn hours(text: &str) -> Result<std::time::Duration, String> {
+    match text.parse::<f64>() {
+        Ok(h) if h > 0.0 && h <= 24.0 * 31.0 => Ok(std::time::Duration::from_secs_f64(h * 3600.0)),
+        _ => Err("it must be a number of hours between 0 and 744".into()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(p) if (0.0..50.0).contains(&p) => Ok(p),
+        _ => Err("it must be a number from 0 to below 50".into()),
+    }
 }
 
 /// `explain`.

@@ -129,3 +129,53 @@ fn colours_never_reach_a_file() {
     std::fs::write(folder.path().join("kentongan.toml"), "[htp]\n").unwrap();
     assert!(!out(&kentongan(folder.path(), &["check"])).contains('\x1b'));
 }
+
+#[test]
+fn a_simulated_world_is_measured_and_can_be_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["simulate", "fibre-cut", "--seed", "3", "--devices", "60", "--hours", "1"];
+    let shown = kentongan(folder.path(), &args);
+    assert_eq!(code(&shown), 0, "{}{}", out(&shown), err(&shown));
+    assert!(out(&shown).contains("0 missed, 0 without a cause, 0 told twice"), "{}", out(&shown));
+    assert!(out(&shown).contains("From outage to ticket"), "{}", out(&shown));
+    assert_eq!(out(&kentongan(folder.path(), &args)), out(&shown), "one seed, two worlds");
+
+    let written = kentongan(folder.path(), &[&args[..], &["--json", "--write", "world"]].concat());
+    assert_eq!(code(&written), 0, "{}", err(&written));
+    let told: serde_json::Value = serde_json::from_slice(&written.stdout).unwrap();
+    let config = ["--config", "world/kentongan.toml"];
+    let check = kentongan(folder.path(), &[&config[..], &["check"]].concat());
+    assert_eq!(code(&check), 0, "{}", out(&check));
+    let replay = ["replay", "--summary", "world/events.ndjson"];
+    let replayed = kentongan(folder.path(), &[&config[..], &replay].concat());
+    assert_eq!(code(&replayed), 0, "{}", err(&replayed));
+    let summary: serde_json::Value = serde_json::from_slice(&replayed.stdout).unwrap();
+    assert_eq!(summary["events"], told["events"]);
+    assert_eq!(summary["verdicts"], told["verdicts"]);
+    let tickets: u64 =
+        told["tickets"].as_object().unwrap().values().filter_map(serde_json::Value::as_u64).sum();
+    assert_eq!(summary["intents"]["create"], tickets);
+
+    // On one's own network, at a place of one's own choice.
+    let own = [&config[..], &["simulate", "fibre-cut", "--at", "semarang/rtr1", "--json"]].concat();
+    let own = kentongan(folder.path(), &own);
+    let told: serde_json::Value = serde_json::from_slice(&own.stdout).unwrap();
+    assert_eq!(told["causes"][0]["element"], "semarang/rtr1", "{}", err(&own));
+}
+
+#[test]
+fn a_wrong_world_is_refused_with_what_may_have_been_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, said) in [
+        (&["simulate", "fibrecut"][..], "fibre-cut"),
+        (&["simulate", "fibre-cut", "--at", "dc/core3"], "did you mean \"dc/core"),
+        (&["simulate", "storm", "--at", "dc/core1"], "--at says nothing there"),
+        (&["simulate", "night", "--hours", "1"], "takes at least 3h"),
+        (&["simulate", "night", "--hours", "-1"], "hours"),
+        (&["simulate", "loss", "--devices", "3"], "40"),
+    ] {
+        let refused = kentongan(folder.path(), args);
+        assert_eq!(code(&refused), 2, "{args:?}");
+        assert!(err(&refused).contains(said), "{args:?}: {}", err(&refused));
+    }
+}

@@ -13,6 +13,7 @@ mod maintenance;
 mod page;
 mod probe;
 mod replay;
+mod simulate;
 mod status;
 
 use crate::cli::{Cli, Command};
@@ -92,6 +93,7 @@ pub fn run(cli: &Cli, call: &Call) -> ExitCode {
         Command::Check(args) => check::run(args, call),
         Command::Run(args) => crate::daemon::run(&call.config, args.role.into()),
         Command::Replay(args) => replay::run(args, call),
+        Command::Simulate(args) => simulate::run(args, call, cli.config.is_some()),
         Command::Explain(args) => wait(explain::run(args, call)),
         Command::Incident(args) => wait(incident::run(args, call)),
         Command::Maintenance(args) => wait(maintenance::run(args, call)),
