@@ -38,7 +38,7 @@ pub enum Command {
     Run(RunArgs),
     /// Put recorded events through the real core, without network or clock
     #[command(
-        after_help = "Examples:\n  kentongan journal export - | kentongan replay -\n  kentongan replay --summary monday.ndjson tuesday.ndjson"
+        after_help = "Examples:\n  kentongan journal export - | kentongan replay -\n  kentongan replay --summary monday.ndjson tuesday.ndjson\n  kentongan replay --as-recorded monday.ndjson\n  kentongan replay --config kentongan.toml --against stricter.toml monday.ndjson"
     )]
     Replay(ReplayArgs),
     /// Try it on a world that is made up from a seed: faults in, tickets out, and what was missed
@@ -154,6 +154,21 @@ pub struct ReplayArgs {
     /// Print counts only, as one JSON object
     #[arg(long)]
     pub summary: bool,
+    /// Obey the configurations that stand in the recording, each from where it took effect; no
+    /// configuration of your own is read, unless to compare against
+    #[arg(long)]
+    pub as_recorded: bool,
+    /// Run the same events under this configuration as well, and print what would have been
+    /// different: incidents, tickets, messages per shift, what was suppressed and what was missed
+    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["all", "summary"])]
+    pub against: Option<PathBuf>,
+    /// What counts as an outage when two are compared. Default: the time that the quicker of the two
+    /// needs to confirm one
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "against")]
+    pub outage: Option<std::time::Duration>,
+    /// Print the comparison as one JSON object
+    #[arg(long, requires = "against")]
+    pub json: bool,
 }
 
 /// `simulate`.

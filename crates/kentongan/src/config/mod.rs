@@ -211,6 +211,9 @@ pub struct Locale {
     pub language: model::settings::Language,
     /// The time zone.
     pub timezone: jiff::tz::TimeZone,
+    /// When a shift begins, ascending; the last one goes on until the first one of the next day.
+    /// Never empty.
+    pub shifts: Vec<jiff::civil::Time>,
 }
 
 /// A season in which some services matter more.

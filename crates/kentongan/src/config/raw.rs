@@ -284,6 +284,8 @@ pub struct Locale {
     pub language: Key<LanguageWord>,
     /// An IANA time zone. Default: "Asia/Jakarta".
     pub timezone: Key<String>,
+    /// When a shift begins, in that zone, the earliest first. Default: 07:00, 15:00 and 23:00.
+    pub shifts: Key<OneOrMany>,
 }
 
 /// A language.

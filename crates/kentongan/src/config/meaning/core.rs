@@ -4,9 +4,10 @@ use super::super::inventory::{criticality, items, many};
 use super::super::origin::Place;
 use super::super::raw::{self, LanguageWord, PriorityWord};
 use super::super::read::Key;
-use super::super::units::{Span, When};
+use super::super::units::{OneOrMany, Span, When};
 use super::super::{Locale, Season};
 use super::Reading;
+use jiff::civil::Time;
 use model::settings::{Flapping, Language, PriorityTable, Settings, Window};
 use model::time::show_duration;
 use model::{Criticality, Priority, Timestamp};
@@ -179,7 +180,33 @@ impl Reading<'_> {
             }
             jiff::tz::TimeZone::UTC
         });
-        Locale { language, timezone }
+        let shifts = self.shifts(&locale.shifts);
+        Locale { language, timezone, shifts }
+    }
+
+    /// When a shift begins; the three of the field when nobody says.
+    fn shifts(&mut self, key: &Key<OneOrMany>) -> Vec<Time> {
+        const HELP: &str =
+            "write times of the day, the earliest first: [\"07:00\", \"15:00\", \"23:00\"]";
+        let mut shifts: Vec<Time> = Vec::new();
+        for (text, place) in super::each(key) {
+            match text.parse::<Time>() {
+                Ok(begin) if shifts.last().is_none_or(|before| *before < begin) => {
+                    shifts.push(begin);
+                }
+                Ok(_) => {
+                    self.error(place, format!("{text:?} is not after the one before it"), HELP);
+                }
+                Err(_) => self.error(place, format!("{text:?} is no time of the day"), HELP),
+            }
+        }
+        if shifts.is_empty() {
+            if let Some(place) = key.place().filter(|_| super::each(key).next().is_none()) {
+                self.error(place, "there is no shift in it", HELP);
+            }
+            shifts.extend([7, 15, 23].map(|hour| jiff::civil::time(hour, 0, 0, 0)));
+        }
+        shifts
     }
 }
 
