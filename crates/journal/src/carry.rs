@@ -4,6 +4,7 @@
 use crate::chain::hex;
 use crate::error::JournalError;
 use crate::port::{Import, Journal, RecordKind};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// How many events go at once.
@@ -11,6 +12,9 @@ const EVENTS_AT_ONCE: usize = 10_000;
 
 /// How many records.
 const RECORDS_AT_ONCE: usize = 256;
+
+/// Who journals that a configuration takes effect.
+const CORE: &str = "core";
 
 /// What an export wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,8 +27,13 @@ pub struct Exported {
     pub last: u64,
 }
 
+/// What a line of a `config` event begins with.
+const CONFIG: &str = r#"{"kind":"config""#;
+
 /// Writes the events `from..=to` that are still kept, one line each, with `seq` and `received` in
-/// front: a file that `kentongan replay` takes.
+/// front: a file that `kentongan replay` takes. In front of the first event that names a
+/// configuration (and of the first event of all, for the one in force there) stands what it means,
+/// where the journal still knows it.
 pub async fn export_events(
     journal: &dyn Journal,
     from: u64,
@@ -35,6 +44,13 @@ pub async fn export_events(
     let mut next = from.max(journal.first_event().await?);
     let mut exported = Exported::default();
     let mut text = Vec::new();
+    let mut written = BTreeSet::new();
+    if next <= to
+        && let Some(hash) = in_force_before(journal, next).await?
+    {
+        exported.configuration(journal, hash, &mut written, &mut text).await?;
+        write(out, &text)?;
+    }
     while next <= to {
         let frames = journal.read_events(next, EVENTS_AT_ONCE).await?;
         let Some(end) = frames.last().map(crate::EventFrame::last) else { break };
@@ -42,6 +58,9 @@ pub async fn export_events(
         for frame in &frames {
             for (number, line) in frame.lines()? {
                 if (next..=to).contains(&number) {
+                    if let Some(hash) = configuration_of(line) {
+                        exported.configuration(journal, hash, &mut written, &mut text).await?;
+                    }
                     wire::stamp_event(&mut text, number, frame.received, line.as_bytes());
                     text.push(b'\n');
                     exported.count(number);
@@ -52,6 +71,37 @@ pub async fn export_events(
         next = end + 1;
     }
     Ok(exported)
+}
+
+/// The hash that a `config` event names.
+fn configuration_of(line: &str) -> Option<String> {
+    let config = line.starts_with(CONFIG).then(|| wire::read_event(line).ok()).flatten()?;
+    match config.event.kind {
+        model::Kind::Config { hash, .. } => Some(hash),
+        _ => None,
+    }
+}
+
+/// The configuration in force before event `number`, as far back as events are kept.
+async fn in_force_before(
+    journal: &dyn Journal,
+    number: u64,
+) -> Result<Option<String>, JournalError> {
+    let mut next = journal.first_event().await?;
+    let mut found = None;
+    while next < number {
+        let frames = journal.read_events(next, EVENTS_AT_ONCE).await?;
+        let Some(end) = frames.last().map(crate::EventFrame::last) else { break };
+        for frame in frames.iter().filter(|f| f.producer == CORE) {
+            for (n, line) in frame.lines()? {
+                if n < number {
+                    found = configuration_of(line).or(found);
+                }
+            }
+        }
+        next = end + 1;
+    }
+    Ok(found)
 }
 
 /// How records are written out.
@@ -120,6 +170,8 @@ pub struct Copied {
     pub events: u64,
     /// Records.
     pub records: u64,
+    /// Configurations that were not there.
+    pub configurations: u64,
     /// The newest snapshot went with them.
     pub snapshot: bool,
 }
@@ -173,6 +225,15 @@ pub async fn copy(from: &dyn Journal, to: &dyn Journal) -> Result<Copied, Journa
         to.import(Import::Records(records)).await?;
         next = end + 1;
     }
+    let have = to.configurations().await?;
+    for hash in from.configurations().await? {
+        if !have.contains(&hash)
+            && let Some(body) = from.configuration(&hash).await?
+        {
+            to.put_configuration(&hash, body).await?;
+            copied.configurations += 1;
+        }
+    }
     if let Some(snapshot) = from.latest_snapshot().await?
         && snapshot.through_record <= last_record
         && snapshot.through_event <= last_event
@@ -184,6 +245,25 @@ pub async fn copy(from: &dyn Journal, to: &dyn Journal) -> Result<Copied, Journa
 }
 
 impl Exported {
+    /// Writes what a configuration means, once.
+    async fn configuration(
+        &mut self,
+        journal: &dyn Journal,
+        hash: String,
+        written: &mut BTreeSet<String>,
+        text: &mut Vec<u8>,
+    ) -> Result<(), JournalError> {
+        if !written.contains(&hash)
+            && let Some(body) = journal.configuration(&hash).await?
+        {
+            text.extend_from_slice(&body);
+            text.push(b'\n');
+            self.lines += 1;
+            written.insert(hash);
+        }
+        Ok(())
+    }
+
     fn count(&mut self, number: u64) {
         if self.first == 0 {
             self.first = number;

@@ -1,9 +1,10 @@
 //! The durable ordered log: what happened (events, in frames) and what was decided (records, in a
 //! hash chain). One port, [`Journal`], with two sides: [`EmbeddedJournal`], SQLite files in the
-//! data directory, and [`NatsJournal`], two JetStream streams fed from a local spool. Nothing above
+//! data directory, and [`NatsJournal`], JetStream streams fed from a local spool. Nothing above
 //! knows which one it has.
 //!
-//! It never looks inside a body: a frame is lines, a record is bytes. It judges nothing, decides
+//! It never looks inside a body: a frame is lines, a record is bytes. (An export does, to put what a
+//! configuration's hash means in front of the event that names it.) It judges nothing, decides
 //! nothing, and forgets only whole days whose retention is over.
 //!
 //! What both sides promise, and one suite examines (`tests/conformance.rs`):
@@ -27,13 +28,14 @@ mod verify;
 
 pub use carry::{Copied, Exported, RecordForm, copy, export_events, export_records};
 pub use embedded::{
-    BackedUp, EmbeddedJournal, EmbeddedOptions, backup, clock_of_this_machine, restore,
+    BackedUp, Beside, EmbeddedJournal, EmbeddedOptions, Restored, backup, backup_with,
+    clock_of_this_machine, restore,
 };
 pub use error::JournalError;
 pub use frame::{APPEND_BYTES_MAX, FRAME_BYTES_MAX, LINE_BYTES_MAX};
 pub use nats::{NATS_VERSION_MIN, NatsJournal, NatsLogin, NatsOptions};
 pub use port::{
-    Accepted, Clock, Epoch, EventFrame, Expired, Health, Import, Journal, NewFrame, NewRecord,
-    Record, RecordKind, Snapshot,
+    Accepted, CONFIGURATIONS_MAX, Clock, Epoch, EventFrame, Expired, Health, Import, Journal,
+    NewFrame, NewRecord, RESTORE, Record, RecordKind, Snapshot,
 };
 pub use verify::{Touched, Verified, verify, verify_dir};

@@ -7,6 +7,14 @@ use model::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
+/// So many configurations are kept, for all that the events still kept may name: a new one every
+/// few hours of the default retention.
+pub const CONFIGURATIONS_MAX: usize = 256;
+
+/// The producer of the one event that a restored journal begins with. Its number leaves those out
+/// that may have been given after the backup was made.
+pub const RESTORE: &str = "restore";
+
 /// Where the journal reads the time. Injected, so that a test can turn it back.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -60,6 +68,12 @@ impl EventFrame {
     /// The number of the last one.
     pub fn last(&self) -> u64 {
         self.first + u64::from(self.count) - 1
+    }
+
+    /// Whether it may stand where `next` would be the next number: it has that number, or it is
+    /// where a restored journal goes on.
+    pub fn follows(&self, next: u64) -> bool {
+        self.first == next || (self.first > next && self.producer == RESTORE)
     }
 
     /// Each event's number and line.
@@ -266,6 +280,16 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The newest snapshot.
     async fn latest_snapshot(&self) -> Result<Option<Snapshot>, JournalError>;
+
+    /// Keeps what a configuration's hash means, as the newest; beyond [`CONFIGURATIONS_MAX`] the
+    /// oldest are let go. May be refused when the disk is full.
+    async fn put_configuration(&self, hash: &str, body: Bytes) -> Result<(), JournalError>;
+
+    /// What a configuration's hash means; `None` when it was never kept, or was let go.
+    async fn configuration(&self, hash: &str) -> Result<Option<Bytes>, JournalError>;
+
+    /// The hashes of all that are kept, the oldest first.
+    async fn configurations(&self) -> Result<Vec<String>, JournalError>;
 
     /// Drops what has been kept long enough: days of events, whole, and old records. Events that
     /// no record covers yet are kept.

@@ -191,7 +191,7 @@ async fn verify_events(journal: &dyn Journal, found: &mut Verified) -> Result<()
             return Ok(());
         }
         for frame in frames {
-            let what = if frame.first != next {
+            let what = if !frame.follows(next) {
                 Some("it is missing".to_owned())
             } else if frame.lines()?.count() != frame.count as usize {
                 Some(format!("its frame does not have the {} lines it should", frame.count))

@@ -6,12 +6,14 @@ mod support;
 
 use bytes::Bytes;
 use journal::{
-    FRAME_BYTES_MAX, Import, JournalError, NewFrame, NewRecord, RecordForm, RecordKind, Snapshot,
-    Touched, copy, export_events, export_records, verify,
+    CONFIGURATIONS_MAX, EmbeddedJournal, FRAME_BYTES_MAX, Import, Journal as _, JournalError,
+    NewFrame, NewRecord, RecordForm, RecordKind, Snapshot, Touched, copy, export_events,
+    export_records, verify,
 };
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Side, World, body, decisions, frame, noise, within};
+use telemetry::Telemetry;
 
 /// Each story is a test on the embedded side and one on the cluster's.
 macro_rules! both_sides {
@@ -52,6 +54,10 @@ both_sides! {
     a_copy_has_every_number_and_hash
     an_export_has_seq_and_received_in_front
     the_name_is_made_once
+    a_configuration_is_kept_under_its_hash
+    the_oldest_configurations_are_let_go
+    an_export_says_what_its_configurations_mean
+    a_restored_journal_leaves_out_the_numbers_that_may_have_been_given
 }
 
 async fn events_come_back_in_order_with_numbers_from_1(world: World) {
@@ -630,4 +636,122 @@ async fn verify_says_the_hash_to_keep() {
     let epoch = j.journal.own("me").await.unwrap();
     let written = j.journal.append_records(&epoch, vec![decisions(0, "a")]).await.unwrap();
     assert_eq!(verify(&*j.journal).await.unwrap().hash, written[0].hash);
+}
+
+async fn a_configuration_is_kept_under_its_hash(mut world: World) {
+    let j = world.open().await;
+    assert_eq!(j.journal.configuration("abc1").await.unwrap(), None);
+    assert_eq!(j.journal.configurations().await.unwrap(), Vec::<String>::new());
+    // One that no message takes whole, even packed: noise does not pack.
+    let large = Bytes::from(noise(1, 3 << 16));
+    for (hash, text) in [
+        ("abc1", Bytes::from_static(b"one")),
+        ("abc2", large.clone()),
+        ("abc1", Bytes::from_static(b"newer")),
+    ] {
+        j.journal.put_configuration(hash, text).await.unwrap();
+    }
+    let j = world.crash(j).await;
+    assert_eq!(j.journal.configuration("abc1").await.unwrap().unwrap(), "newer");
+    assert_eq!(j.journal.configuration("abc2").await.unwrap().unwrap(), large);
+    assert_eq!(j.journal.configuration("abc3").await.unwrap(), None);
+    assert_eq!(j.journal.configurations().await.unwrap(), ["abc2", "abc1"]);
+
+    let other = world.open_at(&world.path("copy")).await;
+    if world.side == Side::Embedded {
+        let copied = copy(&*j.journal, &*other.journal).await.unwrap();
+        assert_eq!(copied.configurations, 2);
+        assert_eq!(other.journal.configuration("abc2").await.unwrap().unwrap(), large);
+        assert_eq!(copy(&*j.journal, &*other.journal).await.unwrap().configurations, 0);
+    } else {
+        // Another machine of the cluster sees the same.
+        assert_eq!(other.journal.configuration("abc2").await.unwrap().unwrap(), large);
+    }
+    other.close().await;
+}
+
+async fn the_oldest_configurations_are_let_go(world: World) {
+    let j = world.open().await;
+    for n in 0..CONFIGURATIONS_MAX + 3 {
+        j.journal.put_configuration(&format!("h{n}"), Bytes::from(format!("{n}"))).await.unwrap();
+    }
+    let kept = j.journal.configurations().await.unwrap();
+    assert_eq!((kept.len(), kept[0].as_str()), (CONFIGURATIONS_MAX, "h3"));
+    assert_eq!(j.journal.configuration("h2").await.unwrap(), None);
+    assert_eq!(j.journal.configuration("h3").await.unwrap().unwrap(), "3");
+}
+
+async fn an_export_says_what_its_configurations_mean(world: World) {
+    let j = world.open().await;
+    let line = |text: &str| {
+        Bytes::from(format!("{{\"kind\":{text},\"at\":\"2026-11-24T02:00:00.000Z\"}}\n"))
+    };
+    for (n, text) in [
+        r#""config","hash":"abc1""#,
+        r#""tick""#,
+        r#""config","hash":"abc2""#,
+        r#""config","hash":"abc1""#,
+        r#""config","hash":"lost""#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        // As `wire` writes it: the hash behind the time.
+        let body = match text.split_once(",\"hash\"") {
+            None => line(text),
+            Some((kind, hash)) => Bytes::from(format!(
+                "{{\"kind\":{kind},\"at\":\"2026-11-24T02:00:0{n}.000Z\",\"hash\"{hash}}}\n"
+            )),
+        };
+        j.journal.append_events(NewFrame::new("core", 1, body)).await.unwrap();
+    }
+    j.settle().await;
+    for hash in ["abc1", "abc2"] {
+        let body = Bytes::from(format!("{{\"kind\":\"configuration\",\"hash\":\"{hash}\"}}"));
+        j.journal.put_configuration(hash, body).await.unwrap();
+    }
+    let exported = async |from, to| {
+        let mut out = Vec::new();
+        export_events(&*j.journal, from, to, &mut out).await.unwrap();
+        let lines = String::from_utf8(out).unwrap();
+        let kind = |l: &str| match serde_json::from_str::<serde_json::Value>(l).unwrap() {
+            v if v["kind"] == "configuration" => format!("={}", v["hash"].as_str().unwrap()),
+            v => v["seq"].to_string(),
+        };
+        lines.lines().map(kind).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(exported(1, 5).await, "=abc1 1 2 =abc2 3 4 5");
+    assert_eq!(exported(2, 3).await, "=abc1 2 =abc2 3", "what was in force before the first one");
+    assert_eq!(exported(4, 5).await, "=abc2 =abc1 4 5");
+}
+
+async fn a_restored_journal_leaves_out_the_numbers_that_may_have_been_given(world: World) {
+    let dir = world.path("saved-from");
+    let saved = journal_with_ten_events(&world, &dir).await;
+    let restored = world.path("restored");
+    let done = journal::restore(&saved, &restored).unwrap();
+    assert_eq!(done.backed_up.last_event, 10);
+    assert!(done.goes_on_at >= 1_000_010, "{}", done.goes_on_at);
+    let opened =
+        EmbeddedJournal::open(world.embedded_options(&restored), Telemetry::new()).unwrap();
+    assert_eq!(opened.last_event().await.unwrap(), done.goes_on_at);
+    let frames = opened.read_events(11, 10).await.unwrap();
+    assert_eq!((frames[0].first, frames[0].producer.as_str()), (done.goes_on_at, journal::RESTORE));
+    assert!(frames[0].body.starts_with(b"{\"kind\":\"gap\""), "{:?}", frames[0].body);
+    let accepted = opened.append_events(frame("core", 10, 1)).await.unwrap();
+    assert_eq!(accepted.first, Some(done.goes_on_at + 1));
+    assert_eq!(verify(&opened).await.unwrap().touched, None);
+    // It is carried over as it is, to either side.
+    let j = world.open().await;
+    copy(&opened, &*j.journal).await.unwrap();
+    assert_eq!(j.journal.last_event().await.unwrap(), done.goes_on_at + 1);
+    assert_eq!(verify(&*j.journal).await.unwrap().touched, None);
+}
+
+async fn journal_with_ten_events(world: &World, dir: &std::path::Path) -> std::path::PathBuf {
+    let journal = EmbeddedJournal::open(world.embedded_options(dir), Telemetry::new()).unwrap();
+    journal.append_events(frame("core", 0, 10)).await.unwrap();
+    let saved = world.path("saved");
+    journal.backup(&saved).unwrap();
+    saved
 }

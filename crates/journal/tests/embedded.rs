@@ -304,11 +304,14 @@ async fn a_backup_is_consistent_while_everything_goes_on() {
     for (i, (from, backed_up)) in backups.iter().enumerate() {
         assert_eq!(backed_up.identity, j.journal.identity().await.unwrap());
         let into = world.path(&format!("restored-{i}"));
-        assert_eq!(&restore(from, &into).unwrap(), backed_up);
+        let put_back = restore(from, &into).unwrap();
+        assert_eq!(&put_back.backed_up, backed_up);
         let restored = world.open_at(&into).await;
-        assert_eq!(restored.journal.last_event().await.unwrap(), backed_up.last_event);
+        assert_eq!(restored.journal.last_event().await.unwrap(), put_back.goes_on_at);
         assert_eq!(restored.journal.last_record().await.unwrap(), backed_up.last_record);
-        let there = restored.lines().await;
+        let mut there = restored.lines().await;
+        let gap = there.pop().unwrap();
+        assert!(gap.starts_with(r#"{"kind":"gap""#), "what is lost is said: {gap}");
         assert_eq!(there[..], lines[..there.len()]);
         let records = restored.journal.read_records(1, 100_000).await.unwrap();
         assert!(

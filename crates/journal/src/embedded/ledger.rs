@@ -56,7 +56,16 @@ pub mod key {
 
 /// Opens it to write; makes it when it is not there.
 pub fn open(dir: &Path) -> Result<Connection, JournalError> {
-    open_writable(&dir.join(FILE), SCHEMA)
+    let path = dir.join(FILE);
+    let db = open_writable(&path, SCHEMA)?;
+    super::configurations::make(&db).map_err(|e| JournalError::sqlite("opening", &path, &e))?;
+    Ok(db)
+}
+
+/// Whether a table is there.
+pub fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")?
+        .exists([name])
 }
 
 /// Opens it to read.

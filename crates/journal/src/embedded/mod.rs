@@ -13,6 +13,7 @@
 //! in one synced commit; readers go beside it ([`reader`]).
 
 mod backup;
+mod configurations;
 mod disk;
 mod ledger;
 mod reader;
@@ -26,6 +27,8 @@ use crate::port::{
     Record, RecordKind, Snapshot,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
+use configurations::PackedConfiguration;
 use disk::Room;
 use ledger::{PackedSnapshot, key};
 use model::Timestamp;
@@ -41,7 +44,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use writer::{Active, PackedPart, Request, Writer};
 
-pub use backup::{BackedUp, backup, restore};
+pub use backup::{BackedUp, Beside, Restored, backup, backup_with, restore};
 pub(crate) use ledger::new_identity;
 pub(crate) use reader::Tail;
 pub(crate) use segments::day_of;
@@ -430,6 +433,29 @@ impl Journal for EmbeddedJournal {
         self.read(|shared| {
             shared.with_ledger(|db, _| {
                 ledger::latest_snapshot(db).map_err(|e| shared.ledger_wrong(&e))
+            })
+        })
+        .await
+    }
+
+    async fn put_configuration(&self, hash: &str, body: Bytes) -> Result<(), JournalError> {
+        let configuration = PackedConfiguration::of(hash, &body)
+            .map_err(|e| JournalError::disk("packing for", &self.shared.dir, &e))?;
+        self.ask(body.len(), |reply| Request::Configuration { configuration, reply }).await
+    }
+
+    async fn configuration(&self, hash: &str) -> Result<Option<Bytes>, JournalError> {
+        let hash = hash.to_owned();
+        self.read(move |shared| {
+            shared.with_ledger(|db, path| configurations::read(db, path, &hash))
+        })
+        .await
+    }
+
+    async fn configurations(&self) -> Result<Vec<String>, JournalError> {
+        self.read(|shared| {
+            shared.with_ledger(|db, _| {
+                configurations::hashes(db).map_err(|e| shared.ledger_wrong(&e))
             })
         })
         .await

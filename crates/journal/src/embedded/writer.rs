@@ -9,6 +9,7 @@
 //! reason leaves unknown what the disk holds (a failed sync drops dirty pages for good), so the
 //! journal then refuses everything until it is opened again and reads what is really there.
 
+use super::configurations::PackedConfiguration;
 use super::disk::{self, ReserveChange, Room, RoomForRecords};
 use super::ledger::{self, PackedSnapshot, key};
 use super::reader::{Shared, Status};
@@ -50,6 +51,7 @@ pub enum Request {
     Records { epoch: u64, records: Vec<NewRecord>, reply: Reply<Vec<Record>> },
     Own { owner: String, reply: Reply<Epoch> },
     Snapshot { snapshot: PackedSnapshot, reply: Reply<()> },
+    Configuration { configuration: PackedConfiguration, reply: Reply<()> },
     Note { key: &'static str, value: String, reply: Reply<()> },
     Expire { now: Timestamp, reply: Reply<Expired> },
     DropThrough { event: u64, reply: Reply<()> },
@@ -98,6 +100,7 @@ enum LedgerWork {
     Records { epoch: u64, records: Vec<NewRecord>, reply: Reply<Vec<Record>> },
     Own { owner: String, reply: Reply<Epoch> },
     Snapshot { snapshot: PackedSnapshot, reply: Reply<()> },
+    Configuration { configuration: PackedConfiguration, reply: Reply<()> },
     Note { key: &'static str, value: String, reply: Reply<()> },
 }
 
@@ -133,6 +136,10 @@ impl Writer {
                     Request::Snapshot { snapshot, reply } => {
                         bytes += snapshot.body.len();
                         ledger.push(LedgerWork::Snapshot { snapshot, reply });
+                    }
+                    Request::Configuration { configuration, reply } => {
+                        bytes += configuration.body.len();
+                        ledger.push(LedgerWork::Configuration { configuration, reply });
                     }
                     Request::Note { key, value, reply } => {
                         ledger.push(LedgerWork::Note { key, value, reply });
@@ -322,7 +329,9 @@ impl Writer {
                             let _ = reply.send(Ok(epoch));
                         }
                         (
-                            LedgerWork::Snapshot { reply, .. } | LedgerWork::Note { reply, .. },
+                            LedgerWork::Snapshot { reply, .. }
+                            | LedgerWork::Configuration { reply, .. }
+                            | LedgerWork::Note { reply, .. },
                             LedgerAnswer::Done(result),
                         ) => {
                             let _ = reply.send(result);
@@ -338,7 +347,9 @@ impl Writer {
                     match work {
                         LedgerWork::Records { reply, .. } => drop(reply.send(Err(error.clone()))),
                         LedgerWork::Own { reply, .. } => drop(reply.send(Err(error.clone()))),
-                        LedgerWork::Snapshot { reply, .. } | LedgerWork::Note { reply, .. } => {
+                        LedgerWork::Snapshot { reply, .. }
+                        | LedgerWork::Configuration { reply, .. }
+                        | LedgerWork::Note { reply, .. } => {
                             drop(reply.send(Err(error.clone())));
                         }
                     }
@@ -407,6 +418,12 @@ impl Writer {
                         Err(what) => Err(JournalError::Full { what }),
                     },
                 ),
+                LedgerWork::Configuration { configuration, .. } => LedgerAnswer::Done(
+                    match self.room.for_events(configuration.body.len() as u64) {
+                        Ok(_) => configuration.insert(&tx).map_err(wrong),
+                        Err(what) => Err(JournalError::Full { what }),
+                    },
+                ),
                 LedgerWork::Note { key, value, .. } => {
                     ledger::set(&tx, key, value).map_err(wrong)?;
                     LedgerAnswer::Done(Ok(()))
@@ -441,6 +458,7 @@ impl Writer {
             | Request::Records { .. }
             | Request::Own { .. }
             | Request::Snapshot { .. }
+            | Request::Configuration { .. }
             | Request::Note { .. } => unreachable!("these go with a group"),
         }
     }
@@ -546,7 +564,7 @@ impl Writer {
             let mut packed = Vec::with_capacity(day.len());
             for frame in day {
                 let fresh = self.last == 0 && packed.is_empty();
-                if (frame.first != next && !fresh) || frame.count == 0 || frame.first == 0 {
+                if !(frame.follows(next) || fresh) || frame.count == 0 || frame.first == 0 {
                     return Err(JournalError::Invalid(format!(
                         "event {} cannot follow event {}",
                         frame.first,
@@ -662,7 +680,8 @@ impl LedgerWork {
                 records.iter().map(|r| r.body.len() as u64 / 2 + 256).sum()
             }
             LedgerWork::Own { .. } | LedgerWork::Note { .. } => 256,
-            LedgerWork::Snapshot { .. } => 0,
+            // Room for these is looked for by themselves.
+            LedgerWork::Snapshot { .. } | LedgerWork::Configuration { .. } => 0,
         }
     }
 }

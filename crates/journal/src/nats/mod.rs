@@ -9,12 +9,15 @@
 //! not; it has its number when the forwarder has brought it into the stream. Records go straight
 //! to the stream, for a decision that only this machine knows is none.
 //!
+//! What configurations' hashes mean is in a third, small stream.
+//!
 //! Snapshots stay on this machine: a core that takes over elsewhere starts from its own, or from
 //! the records.
 //!
 //! JetStream answers before it syncs unless its configuration says `sync_interval: always`, as the
 //! files in `deploy/nats` do.
 
+mod configurations;
 mod events;
 mod forwarder;
 mod messages;
@@ -28,6 +31,7 @@ use crate::port::{
     Record, Snapshot,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use events::Events;
 use messages::write_frame;
 use model::Timestamp;
@@ -360,6 +364,18 @@ impl Journal for NatsJournal {
         self.link.spool.latest_snapshot().await
     }
 
+    async fn put_configuration(&self, hash: &str, body: Bytes) -> Result<(), JournalError> {
+        configurations::put(&self.link, &*self.link.session().await?, hash, &body).await
+    }
+
+    async fn configuration(&self, hash: &str) -> Result<Option<Bytes>, JournalError> {
+        configurations::get(&self.link, &*self.link.session().await?, hash).await
+    }
+
+    async fn configurations(&self) -> Result<Vec<String>, JournalError> {
+        configurations::hashes(&self.link, &*self.link.session().await?).await
+    }
+
     async fn expire(&self, now: Timestamp) -> Result<Expired, JournalError> {
         let session = self.link.session().await?;
         let options = &self.link.options;
@@ -431,7 +447,7 @@ impl NatsJournal {
             let mut messages = Vec::with_capacity(frames.len());
             for frame in frames {
                 let fresh = end.next == 1 && end.received == Timestamp::MIN;
-                if (frame.first != end.next && !fresh) || frame.received < end.received {
+                if !(frame.follows(end.next) || fresh) || frame.received < end.received {
                     return Err(JournalError::Invalid(format!(
                         "event {} of {} cannot follow event {}",
                         frame.first,

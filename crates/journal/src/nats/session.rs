@@ -6,6 +6,7 @@ use super::messages::{Outgoing, event_subjects, record_subject};
 use super::{NatsLogin, NatsOptions};
 use crate::error::JournalError;
 use crate::frame::FRAME_BYTES_MAX;
+use crate::port::CONFIGURATIONS_MAX;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
@@ -209,6 +210,54 @@ impl Session {
             Ok(message) => Ok(Some(message)),
             Err(e) if nothing_there(&e.kind()) => Ok(None),
             Err(e) => Err(away(format!("reading {sequence} of {}", name(stream)), &e)),
+        }
+    }
+
+    /// The stream of what configurations mean, made when it is not there: an older version made none.
+    pub async fn configurations(&self, options: &NatsOptions) -> Result<Stream, JournalError> {
+        let name = format!("{}-CONFIGURATIONS", options.prefix.to_uppercase());
+        let config = Config {
+            name: name.clone(),
+            subjects: vec![super::configurations::subjects(&options.prefix)],
+            storage: StorageType::File,
+            num_replicas: options.replicas,
+            max_messages_per_subject: 1,
+            // The oldest go; whoever misses a part of one says that it was let go.
+            max_messages: CONFIGURATIONS_MAX as i64,
+            discard: DiscardPolicy::Old,
+            allow_direct: true,
+            description: Some("configurations of kentongan; write through kentongan only".into()),
+            ..Config::default()
+        };
+        self.jetstream
+            .get_or_create_stream(config)
+            .await
+            .map_err(|e| away(format!("looking for the stream {name}"), &e))
+    }
+
+    /// Stores one message, whatever the end of its stream is.
+    pub async fn store(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), JournalError> {
+        let doing = || format!("storing {subject}");
+        let stored = self.jetstream.publish_with_headers(subject.clone(), headers, payload).await;
+        stored.map_err(|e| away(doing(), &e))?.await.map_err(|e| away(doing(), &e))?;
+        Ok(())
+    }
+
+    /// The last message of a subject, by the leader.
+    pub async fn last_of(
+        &self,
+        stream: &Stream,
+        subject: &str,
+    ) -> Result<Option<StreamMessage>, JournalError> {
+        match stream.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some(message)),
+            Err(e) if nothing_there(&e.kind()) => Ok(None),
+            Err(e) => Err(away(format!("reading {subject} of {}", name(stream)), &e)),
         }
     }
 

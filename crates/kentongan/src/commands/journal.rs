@@ -5,8 +5,10 @@ use super::{Call, FAILED, WRONG, print, print_json};
 use crate::cli::{JournalArgs, JournalCommand};
 use crate::config::{self, Backend, Configuration};
 use crate::daemon::storage::{journal_dir, open_journal};
-use anyhow::{Context as _, Result};
-use journal::{EmbeddedJournal, EmbeddedOptions, Journal, JournalError, RecordKind, Verified};
+use anyhow::{Context as _, Result, bail};
+use journal::{
+    BackedUp, EmbeddedJournal, EmbeddedOptions, Journal, JournalError, RecordKind, Verified,
+};
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -253,10 +255,21 @@ fn backup(source: &Source, into: &Path) -> Result<ExitCode> {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
-    let done = journal::backup(dir, into)
-        .with_context(|| format!("backing up {} into {}", dir.display(), into.display()))?;
-    // After the journal: every ticket that its records speak of was made before they say so.
-    let desks = backup_desks(dir.parent().unwrap_or(Path::new("")), into)?;
+    let data_dir = dir.parent().unwrap_or(Path::new(""));
+    let mut failed = None;
+    let done = journal::backup_with(dir, into, &mut |into| {
+        backup_desks(data_dir, into).map_err(|why| {
+            let told = JournalError::Invalid(format!("{why:#}"));
+            failed = Some(why);
+            told
+        })
+    });
+    if let Some(why) = failed {
+        return Err(why);
+    }
+    let done =
+        done.with_context(|| format!("backing up {} into {}", dir.display(), into.display()))?;
+    let desks = done.beside().count();
     print(&format!(
         "backed up {} ({}): through event {}, record {}{}\n",
         done.identity,
@@ -268,8 +281,8 @@ fn backup(source: &Source, into: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies the files of the built-in desks into the backup; how many there are.
-fn backup_desks(data_dir: &Path, into: &Path) -> Result<usize> {
+/// Copies the files of the built-in desks into the backup; what they are called there.
+fn backup_desks(data_dir: &Path, into: &Path) -> Result<Vec<PathBuf>> {
     let files = ticket_sink::files_in(data_dir)
         .with_context(|| format!("listing the folder {}", data_dir.display()))?;
     if !files.is_empty() {
@@ -277,7 +290,8 @@ fn backup_desks(data_dir: &Path, into: &Path) -> Result<usize> {
         std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
         copy_desks(&files, &folder)?;
     }
-    Ok(files.len())
+    let named = |f: &PathBuf| Path::new(DESKS).join(f.file_name().unwrap_or_default());
+    Ok(files.iter().map(named).collect())
 }
 
 fn copy_desks(files: &[PathBuf], into: &Path) -> Result<()> {
@@ -324,14 +338,22 @@ fn restore(source: &Source, from: &Path) -> Result<ExitCode> {
     }
     match journal::restore(from, dir) {
         Ok(done) => {
+            let saved = &done.backed_up;
+            if let Some(strange) = desks.iter().find(|d| !listed(saved, from, d)) {
+                bail!(
+                    "{} was not part of the backup; the journal is restored, the desks are not",
+                    strange.display()
+                );
+            }
             copy_desks(&desks, data_dir)?;
             print(&format!(
-                "restored {} into {}: through event {}, record {}{}; the daemon can be started\n",
-                done.identity,
+                "restored {} into {}: through event {}, record {}{}; it goes on with event {}; the daemon can be started\n",
+                saved.identity,
                 dir.display(),
-                done.last_event,
-                done.last_record,
-                and_desks(desks.len())
+                saved.last_event,
+                saved.last_record,
+                and_desks(desks.len()),
+                done.goes_on_at
             ))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -341,6 +363,11 @@ fn restore(source: &Source, from: &Path) -> Result<ExitCode> {
         }
         Err(e) => Err(e).with_context(|| format!("restoring {}", from.display())),
     }
+}
+
+/// Whether the list of a backup has this file of a desk. The list of an older version has none.
+fn listed(saved: &BackedUp, folder: &Path, file: &Path) -> bool {
+    saved.beside().next().is_none() || saved.beside().any(|name| folder.join(name) == file)
 }
 
 fn size_of(dir: &Path) -> u64 {

@@ -80,10 +80,11 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// What the journal keeps of it under its hash: what the core obeys, and nothing else; no
-    /// secret is among it.
-    pub fn recorded(&self) -> Vec<u8> {
-        wire::write_configuration(&self.hash, &self.settings, &self.written)
+    /// What the journal of `identity` keeps of it under its hash: what the core obeys, and nothing
+    /// else; no secret is among it. Ids are made of the name that the journal has, so that one is in it.
+    pub fn recorded(&self, identity: &str) -> Vec<u8> {
+        let settings = Settings { instance: identity.to_owned(), ..self.settings.clone() };
+        wire::write_configuration(&self.hash, &settings, &self.written)
     }
 }
 

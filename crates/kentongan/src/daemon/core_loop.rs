@@ -302,6 +302,13 @@ impl CoreLoop {
         let began = Instant::now();
         let mut snapshot = false;
         for frame in &frames {
+            let codes = &self.state.batch;
+            if !codes.codes.is_empty()
+                && codes.from + codes.codes.len() as u64 != frame.first.max(next)
+            {
+                // Numbers are left out where a restored journal goes on; a batch has none left out.
+                self.flush().await?;
+            }
             snapshot |= self.take_frame(frame, next)?;
         }
         let took = began.elapsed();
@@ -513,6 +520,12 @@ impl CoreLoop {
     async fn control(&mut self, control: Control) -> Result<()> {
         match control {
             Control::Reload(configuration) => {
+                let identity = self.core.instance().to_owned();
+                let kept = super::resume::keep(&self.journal, &configuration, &identity).await;
+                if let Err(error) = kept {
+                    tracing::error!(%error, "the new configuration could not be journalled; the old one stays in force");
+                    return Ok(());
+                }
                 let event = config_event((self.clock)(), &configuration.hash, None);
                 self.state.reloads.push_back(configuration);
                 if let Err(error) = self.door.append("core".into(), &[event]).await {

@@ -4,8 +4,8 @@
 //! | what is there | what is done |
 //! |---|---|
 //! | nothing | a new core |
-//! | a snapshot of this version and configuration | it, then the events behind it up to the last decision, in silence: the core is deterministic, so it decides the same again and nobody needs to hear it twice |
-//! | a snapshot of another configuration, with nothing decided behind it | it, under the configuration at hand |
+//! | a snapshot of this version, of a configuration that is at hand or that the journal kept | it, then the events behind it up to the last decision, in silence, each under the configuration that was in force: the core is deterministic, so it decides the same again and nobody needs to hear it twice |
+//! | a snapshot of a configuration that nobody knows any more, with nothing decided behind it | it, under the configuration at hand |
 //! | anything else | the open incidents are rebuilt from the decisions on record, and the checks asked again |
 //!
 //! Events behind the last decision were never decided on: the loop takes them as usual.
@@ -14,11 +14,11 @@ use crate::config::Configuration;
 use anyhow::{Context, Result, bail};
 use correlator::{Correlator, Past, State};
 use delivery::DeliveryState;
-use journal::{Journal, RecordKind, Snapshot};
+use journal::{Journal, JournalError, RecordKind, Snapshot};
 use model::delivery::DeliveryLine;
 use model::{
-    AlarmLine, AlarmState, Change, Decision, IncidentId, IncidentLine, Intent, IntentOp, Kind,
-    Timestamp,
+    AlarmLine, AlarmState, Change, Decision, IncidentId, IncidentLine, Intent, IntentOp, Inventory,
+    Kind, Settings, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -112,6 +112,41 @@ pub async fn resume(
     from_records(journal, c, identity, last_received).await
 }
 
+/// Has the journal keep what a configuration says, before its hash is named there.
+pub async fn keep(
+    journal: &Arc<dyn Journal>,
+    c: &Configuration,
+    identity: &str,
+) -> Result<(), JournalError> {
+    journal.put_configuration(&c.hash, c.recorded(identity).into()).await
+}
+
+/// What the core was told by the configuration of this hash; `None` when nobody knows any more.
+async fn told_by(
+    journal: &Arc<dyn Journal>,
+    c: &Configuration,
+    hash: &str,
+) -> Result<Option<(Arc<Inventory>, Settings)>> {
+    if hash == c.hash {
+        return Ok(Some((c.inventory.clone(), c.settings.clone())));
+    }
+    let Some(body) = journal.configuration(hash).await.context("reading a configuration")? else {
+        return Ok(None);
+    };
+    let read = std::str::from_utf8(&body)
+        .map_err(|e| e.to_string())
+        .and_then(wire::read_configuration)
+        .and_then(|r| match Inventory::build(&r.inventory) {
+            Ok(inventory) => Ok((Arc::new(inventory), r.settings)),
+            Err(problems) => Err(problems.first().map_or(String::new(), |p| p.message.clone())),
+        });
+    Ok(read
+        .inspect_err(|why| {
+            tracing::warn!(hash, why, "a configuration kept in the journal cannot be used")
+        })
+        .ok())
+}
+
 async fn from_snapshot(
     journal: &Arc<dyn Journal>,
     c: &Configuration,
@@ -121,33 +156,40 @@ async fn from_snapshot(
 ) -> Result<Option<Resumed>> {
     let behind = read_records(journal, snapshot.through_record + 1).await?;
     let decided = behind.decided_through.max(snapshot.through_event);
-    let same = snapshot.version == version_of(c);
-    if !same && decided > snapshot.through_event {
-        return Ok(None);
-    }
-    let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
-    let mut core = Correlator::restore(inventory.clone(), settings.clone(), frozen.core);
-    let how = if same {
-        run_again(journal, &mut core, decided).await?;
-        "from the snapshot"
-    } else {
-        "from the snapshot of another configuration"
+    let mut hash = snapshot.version.rsplit('/').next().unwrap_or_default().to_owned();
+    let (core, how) = match told_by(journal, c, &hash).await? {
+        Some((inventory, settings)) => {
+            let mut core = Correlator::restore(inventory, settings, frozen.core);
+            if !run_again(journal, c, &mut core, &mut hash, decided).await? {
+                return Ok(None);
+            }
+            (core, "from the snapshot")
+        }
+        None if decided > snapshot.through_event => return Ok(None),
+        None => {
+            let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
+            let core = Correlator::restore(inventory, settings, frozen.core);
+            (core, "from the snapshot of another configuration")
+        }
     };
-    let last_record = behind.last.max(snapshot.through_record);
-    Ok(Some(Resumed {
-        core,
-        deliveries: frozen.deliveries,
-        lines: behind.lines,
-        intents: behind.intents,
-        last_record,
-        last_received,
-        another_configuration: !same,
-        how,
-    }))
+    let mut resumed = behind.resumed(core, frozen.deliveries, last_received, how);
+    resumed.last_record = resumed.last_record.max(snapshot.through_record);
+    resumed.another_configuration = hash != c.hash;
+    Ok(Some(resumed))
 }
 
-/// Hands the core the events that were decided on already, and lets nobody hear what it says.
-async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u64) -> Result<()> {
+/// Hands the core the events that were decided on already, and lets nobody hear what it says. What
+/// is in force changes where it changed then; `hash` says what that is. False when somebody would
+/// have to know a configuration that nobody knows any more.
+async fn run_again(
+    journal: &Arc<dyn Journal>,
+    c: &Configuration,
+    core: &mut Correlator,
+    hash: &mut String,
+    through: u64,
+) -> Result<bool> {
+    // A `config` event behind a `gap` is a start: under the same configuration nothing changes then.
+    let mut starting = core.last_event() == 0;
     while core.last_event() < through {
         let next = core.last_event() + 1;
         let frames = journal.read_events(next, EVENTS_AT_ONCE).await?;
@@ -157,7 +199,9 @@ async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u
             );
         }
         for frame in &frames {
-            for (number, line) in frame.lines()? {
+            // Not across the waits below: what reads the lines is not `Send`.
+            let lines: Vec<(u64, &str)> = frame.lines()?.collect();
+            for (number, line) in lines {
                 if number < next || number > through {
                     continue;
                 }
@@ -165,6 +209,17 @@ async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u
                     Ok(read) => {
                         let mut event = read.event;
                         event.received = Some(frame.received);
+                        if let Kind::Config { hash: new, .. } = &event.kind
+                            && (new != hash || !starting)
+                        {
+                            let Some((inventory, settings)) = told_by(journal, c, new).await?
+                            else {
+                                return Ok(false);
+                            };
+                            core.reconfigure(inventory, settings);
+                            hash.clone_from(new);
+                        }
+                        starting = matches!(event.kind, Kind::Gap { .. });
                         core.handle_event(number, &event);
                     }
                     Err(error) => {
@@ -176,7 +231,7 @@ async fn run_again(journal: &Arc<dyn Journal>, core: &mut Correlator, through: u
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn from_records(
@@ -187,39 +242,19 @@ async fn from_records(
 ) -> Result<Resumed> {
     let all = read_records(journal, 1).await?;
     let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
-    if all.decided_through == 0 {
-        let core = Correlator::new(inventory, settings);
-        let how = "from nothing";
-        return Ok(Resumed {
-            core,
-            deliveries: DeliveryState::default(),
-            lines: all.lines,
-            intents: all.intents,
-            last_record: all.last,
-            last_received,
-            another_configuration: false,
-            how,
-        });
-    }
-    let past = Past {
-        instance: identity.to_owned(),
-        last_event: all.decided_through,
-        last_received: last_received.unwrap_or_default(),
-        incidents: all.incidents(),
-        alarms: all.alarms.values().filter(|a| a.state != AlarmState::Ok).cloned().collect(),
+    let (core, how) = if all.decided_through == 0 {
+        (Correlator::new(inventory, settings), "from nothing")
+    } else {
+        let past = Past {
+            instance: identity.to_owned(),
+            last_event: all.decided_through,
+            last_received: last_received.unwrap_or_default(),
+            incidents: all.incidents(),
+            alarms: all.alarms.values().filter(|a| a.state != AlarmState::Ok).cloned().collect(),
+        };
+        (Correlator::rebuild(inventory, settings, &past), "from the decisions on record")
     };
-    let core = Correlator::rebuild(inventory, settings, &past);
-    let how = "from the decisions on record";
-    Ok(Resumed {
-        core,
-        deliveries: DeliveryState::default(),
-        lines: all.lines,
-        intents: all.intents,
-        last_record: all.last,
-        last_received,
-        another_configuration: false,
-        how,
-    })
+    Ok(all.resumed(core, DeliveryState::default(), last_received, how))
 }
 
 /// What the records say from some point on.
@@ -235,6 +270,26 @@ struct Told {
 }
 
 impl Told {
+    /// Where we go on from, under the configuration at hand.
+    fn resumed(
+        self,
+        core: Correlator,
+        deliveries: DeliveryState,
+        last_received: Option<Timestamp>,
+        how: &'static str,
+    ) -> Resumed {
+        Resumed {
+            core,
+            deliveries,
+            lines: self.lines,
+            intents: self.intents,
+            last_record: self.last,
+            last_received,
+            another_configuration: false,
+            how,
+        }
+    }
+
     /// The incidents that are not closed, oldest first, with revision and whether they have a ticket.
     fn incidents(&self) -> Vec<(IncidentLine, u32, bool)> {
         let mut open: Vec<_> = self

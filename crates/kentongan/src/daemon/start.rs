@@ -125,6 +125,9 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
         )
         .await?;
         desks_task = Some(task);
+        if let Err(error) = resume::keep(&journal, &configuration, &identity).await {
+            tracing::warn!(%error, "the journal could not keep what the configuration says: a replay of what follows must be told it");
+        }
         door.append("core".into(), &events).await.context("journalling the start")?;
         (desks, pulse, Some((epoch, resumed)))
     } else {
