@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot be read is a broken test")]
 
+mod needs;
+
 use correlator::Correlator;
 use model::event::{Command, Observation, Operation, Outcome, Severity, Signal, SignalState};
 use model::inventory::{
@@ -51,15 +53,17 @@ impl Story {
                 address: Some("192.0.2.1".into()),
                 criticality: criticality(&words),
                 passive: words.contains(&"passive"),
+                needs: needs::read(&words),
                 ..DeviceSpec::default()
             }),
             "link" => self.spec.links.push(LinkSpec {
                 id: option(&words, "id").map(str::to_owned),
                 between: [words[1].into(), words[2].into()],
-                ..LinkSpec::default()
+                kind: option(&words, "kind").map(str::to_owned),
+                needs: needs::read(&words),
             }),
             "service" => {
-                let needs = words[2..]
+                let all = words[2..]
                     .iter()
                     .filter(|w| !["vital", "important"].contains(*w))
                     .map(|w| Needs::Element((*w).to_owned()))
@@ -67,7 +71,7 @@ impl Story {
                 self.spec.services.push(ServiceSpec {
                     id: words[1].into(),
                     criticality: criticality(&words),
-                    needs: Some(Needs::All(needs)),
+                    needs: needs::read(&words).or(Some(Needs::All(all))),
                     ..ServiceSpec::default()
                 });
             }
@@ -122,6 +126,31 @@ impl Story {
                 let settings = self.settings.clone();
                 self.core().reconfigure(inventory, settings);
                 self.happens(Kind::Config { hash: "another".into(), instance: None });
+            }
+            // The inventory as it is written now, with what was added since.
+            "reload" => {
+                let inventory = Arc::new(Inventory::build(&self.spec).unwrap());
+                let settings = self.settings.clone();
+                self.core().reconfigure(inventory, settings);
+                self.happens(Kind::Config { hash: "another".into(), instance: None });
+            }
+            // An answer with a time of its own: so much before or after it arrives.
+            "stamped" => {
+                let (sign, how_much) = words[1].split_at(1);
+                let by = model::time::parse_duration(how_much).unwrap();
+                let at = if sign == "-" { self.at() - by } else { self.at() + by };
+                let outcome = match words[3] {
+                    "answers" => Outcome::Reply([("rtt_ms".into(), 1.0)].into_iter().collect()),
+                    "silent" => Outcome::NoReply,
+                    other => panic!("answers or silent, not {other:?}"),
+                };
+                let kind = Kind::Observation(Observation {
+                    probe: self.spec.probes[0].id.clone().into(),
+                    target: words[2].to_owned().into(),
+                    check: "icmp".into(),
+                    outcome,
+                });
+                self.happens_at(at, Some(self.at()), kind);
             }
             "problem" => self.happens(Kind::Signal(Signal {
                 source: words[1].to_owned().into(),
@@ -253,23 +282,8 @@ impl Story {
     /// Who can be reached by a probe, routing round what is broken.
     fn reachable(&mut self, probe: usize) -> Vec<bool> {
         let inventory = self.core().inventory().clone();
-        let broken = self.broken.clone();
-        let is_broken = |id: &str| broken.contains(id);
-        let edges: Vec<(u32, u32)> = inventory
-            .links
-            .iter()
-            .filter(|l| !is_broken(&l.id))
-            .map(|l| (l.ends[0].0, l.ends[1].0))
-            .collect();
-        let graph = model::graph::Graph::build(inventory.devices.len(), edges.into_iter());
-        let up = |d: u32| !is_broken(&inventory.devices[d as usize].id);
         let at = inventory.probes.get(probe).and_then(|p| p.at);
-        let mut starts: Vec<u32> = at.map(|d| d.0).filter(|d| up(*d)).into_iter().collect();
-        starts.extend(
-            (0..inventory.devices.len() as u32)
-                .filter(|d| inventory.graph.neighbours(*d).is_empty() && up(*d)),
-        );
-        graph.reachable(&starts, up)
+        needs::reachable(&inventory, &self.broken, at)
     }
 
     /// Every device is asked every 20 s by every probe, spread evenly over them.
@@ -336,7 +350,11 @@ impl Story {
     }
 
     fn happens(&mut self, kind: Kind<'static>) {
-        let event = Event { at: self.at(), received: None, kind };
+        self.happens_at(self.at(), None, kind);
+    }
+
+    fn happens_at(&mut self, at: Timestamp, received: Option<Timestamp>, kind: Kind<'static>) {
+        let event = Event { at, received, kind };
         self.event += 1;
         let number = self.event;
         self.core().handle_event(number, &event);
