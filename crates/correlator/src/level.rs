@@ -62,14 +62,14 @@ impl Correlator {
         value: f64,
     ) -> Option<(Verdict, Cow<'static, str>, bool)> {
         let rule = &self.rules[usize::from(self.state.checks[ix as usize].name)];
-        let t = rule.thresholds.get(n)?.clone();
-        let interval = rule.interval;
+        let t = rule.thresholds.get(n)?;
         let (slot_key, key) = ((ix, n as u8), AlarmKey::Level(ix, n as u8));
         let raised = self.state.alarms.contains_key(&key);
-        let quiet = !beyond(&t, t.clear, value);
+        let quiet = !beyond(t, t.clear, value);
         if quiet && !raised && !self.state.means.contains_key(&slot_key) {
             return None;
         }
+        let (t, interval) = (t.clone(), rule.interval);
         let mean = if t.over.is_zero() {
             value
         } else {

@@ -11,6 +11,7 @@ mod check;
 mod command;
 mod evaluate;
 pub mod explain;
+mod few;
 mod flapping;
 mod incident;
 mod level;

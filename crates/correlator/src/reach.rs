@@ -13,11 +13,13 @@
 //!
 //! A device that was never observed is neither lit nor dark: it is looked through.
 
+use crate::few::Few;
 use crate::state::{AlarmKey, Check, CheckIx, Phase, State, TargetIx};
 use model::Inventory;
 use model::inventory::{DeviceIx, Element, LinkIx, SiteIx};
 use model::{AlarmState, Timestamp};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a target is under the inventory at hand.
@@ -47,9 +49,9 @@ pub(crate) struct DeviceView {
     /// The newest answer by any check.
     pub(crate) last_reply: Timestamp,
     /// Checks of reachability that are confirmed silent.
-    pub(crate) silent: BTreeSet<CheckIx>,
+    pub(crate) silent: Few<CheckIx>,
     /// Checks of reachability that are suspect.
-    pub(crate) suspect: BTreeSet<CheckIx>,
+    pub(crate) suspect: Few<CheckIx>,
     /// Answers by checks that are not silent, since it fell silent.
     pub(crate) answers_elsewhere: u8,
     /// The probes that observed it, a bit each.
@@ -67,9 +69,9 @@ impl DeviceView {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LinkView {
     /// Port checks that are confirmed down.
-    pub(crate) down: BTreeSet<CheckIx>,
+    pub(crate) down: Few<CheckIx>,
     /// Ends that are switched off on purpose.
-    pub(crate) admin_down: BTreeSet<TargetIx>,
+    pub(crate) admin_down: Few<TargetIx>,
 }
 
 /// All that follows from state and inventory together.
@@ -84,7 +86,7 @@ pub(crate) struct Reach {
     /// Checks by target, name and probe.
     pub(crate) check_index: FxHashMap<(TargetIx, u16, u16), CheckIx>,
     /// The checks of each device and its ports.
-    by_device: Vec<Vec<CheckIx>>,
+    by_device: Vec<SmallVec<[CheckIx; 4]>>,
     /// The signals that stand, by their device.
     pub(crate) signals: BTreeMap<u32, BTreeSet<u32>>,
     /// Devices that a probe stands at whose evidence counts.
@@ -155,14 +157,14 @@ impl Reach {
             links: vec![LinkView::default(); inventory.links.len()],
             check_index: FxHashMap::default(),
             signals: BTreeMap::new(),
-            by_device: vec![Vec::new(); inventory.devices.len()],
+            by_device: vec![SmallVec::new(); inventory.devices.len()],
             stands: BTreeSet::new(),
             out: 0,
             depth: depths(inventory),
         };
         reach.count_probes(inventory, state);
         for (i, d) in inventory.devices.iter().enumerate() {
-            let target = state.targets.intern(&d.id);
+            let target = state.targets.intern_shared(&d.id);
             reach.devices[i].target = target;
             reach.devices[i].answers_elsewhere = state.elsewhere.get(&target).copied().unwrap_or(0);
         }

@@ -4,13 +4,15 @@
 //! means the same under the next configuration. What follows from state *and* inventory together
 //! (who is down, who waits for whom) is in `reach` and is built again.
 
+use hashbrown::HashTable;
 use model::{
     Affected, AlarmState, Condition, IncidentId, Priority, Scope, Severity, Timestamp, Work,
     settings::Window,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,24 +92,36 @@ pub struct State {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Names {
     list: Vec<Arc<str>>,
+    /// Places in the list, found by the name that stands there: a million names are not kept twice.
     #[serde(skip)]
-    index: FxHashMap<Arc<str>, u32>,
+    index: HashTable<u32>,
 }
 
 impl Names {
     pub(crate) fn get(&self, name: &str) -> Option<u32> {
-        self.index.get(name).copied()
+        self.index.find(hash(name), |ix| *self.list[*ix as usize] == *name).copied()
     }
 
     pub(crate) fn intern(&mut self, name: &str) -> u32 {
-        if let Some(ix) = self.index.get(name) {
-            return *ix;
-        }
+        self.get(name).unwrap_or_else(|| self.add(name.into()))
+    }
+
+    /// The same, for a name that is kept elsewhere already.
+    pub(crate) fn intern_shared(&mut self, name: &Arc<str>) -> u32 {
+        self.get(name).unwrap_or_else(|| self.add(name.clone()))
+    }
+
+    fn add(&mut self, name: Arc<str>) -> u32 {
         let ix = self.list.len() as u32;
-        let name: Arc<str> = name.into();
-        self.list.push(name.clone());
-        self.index.insert(name, ix);
+        self.list.push(name);
+        self.index_one(ix);
         ix
+    }
+
+    fn index_one(&mut self, ix: u32) {
+        let list = &self.list;
+        let of = |ix: &u32| hash(&list[*ix as usize]);
+        self.index.insert_unique(of(&ix), ix, of);
     }
 
     pub(crate) fn name(&self, ix: u32) -> &Arc<str> {
@@ -120,8 +134,15 @@ impl Names {
 
     /// After a snapshot was read: the index is not part of it.
     pub(crate) fn reindex(&mut self) {
-        self.index = self.list.iter().enumerate().map(|(i, n)| (n.clone(), i as u32)).collect();
+        self.index = HashTable::with_capacity(self.list.len());
+        for ix in 0..self.list.len() as u32 {
+            self.index_one(ix);
+        }
     }
+}
+
+fn hash(name: &str) -> u64 {
+    FxBuildHasher.hash_one(name)
 }
 
 /// One check of one target by one probe. Kept small: there may be a million.
