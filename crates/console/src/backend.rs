@@ -36,6 +36,9 @@ pub trait Backend: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The time zone in which windows come again, by its IANA name.
+    fn timezone(&self) -> String;
+
     /// What time it is.
     fn now(&self) -> Timestamp;
 }
@@ -262,8 +265,22 @@ pub struct WindowDoc {
     pub silence: bool,
     /// It has begun and has not ended.
     pub active: bool,
+    /// The change that it is for.
+    pub change: Option<String>,
+    /// It comes again by this rule; `start` and `end` are this time's or the next.
+    pub rrule: Option<String>,
+    /// It has ended, and does not come again.
+    pub over: bool,
     /// Alarms that it holds back now: every suppression has a count.
     pub hides: u64,
+    /// Alarms that it has held back since it began.
+    pub hid: u64,
+    /// What they were about, the first of them.
+    pub hid_targets: Vec<String>,
+    /// What still failed when it ended: it has overrun.
+    pub overran: Vec<String>,
+    /// What should be done about it: a silence that matches nothing for an hour, an overrun.
+    pub advice: Option<String>,
     /// `config` (it stands in the configuration and ends there) or `command`.
     pub from: String,
 }

@@ -9,6 +9,7 @@ use crate::read::ask;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use model::calendar::{check_rule, rule_ends};
 use model::id::short_hash;
 use model::settings::Window;
 use model::time::parse_duration;
@@ -46,6 +47,8 @@ pub(crate) struct CommandBody {
     reason: Option<String>,
     /// `P1` to `P4` (`reprioritise`).
     priority: Option<String>,
+    /// Until when the priority is that, RFC 3339 (`reprioritise`); until the incident ends unless told.
+    until: Option<String>,
 }
 
 /// It is durable.
@@ -120,7 +123,7 @@ pub(crate) async fn resolve(
     submit(&shared, &name(&body.by)?, Operation::Resolve { incident, reason }, &id).await
 }
 
-/// The priority is this, until the incident ends.
+/// The priority is this, until the incident ends or `until` comes.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/reprioritise", tag = "commands",
     params(("id" = String, Path, description = "The incident's id")), request_body = CommandBody,
     security(("token" = [])),
@@ -132,7 +135,7 @@ pub(crate) async fn reprioritise(
     Body(body): Body<CommandBody>,
 ) -> Taken {
     let incident = known(&shared, &id).await?;
-    only(&body, &["reason", "priority"])?;
+    only(&body, &["reason", "priority", "until"])?;
     let given = body.priority.as_deref().unwrap_or_default();
     let priority = Priority::from_word(given).ok_or_else(|| {
         Problem::unprocessable(format!("priority is {:?}; it may be P1 to P4.", cut(given)))
@@ -141,7 +144,19 @@ pub(crate) async fn reprioritise(
         None => NO_REASON.to_owned(),
         given => text("reason", given)?,
     };
-    let operation = Operation::Reprioritise { incident, priority, reason };
+    let until = match body.until.as_deref() {
+        None => None,
+        Some(given) => {
+            let at: Timestamp =
+                given.parse().map_err(|e| Problem::unprocessable(format!("until: {e}.")))?;
+            if at <= shared.backend.now() {
+                let detail = format!("until is {at}, which has gone by already.");
+                return Err(Problem::unprocessable(detail));
+            }
+            Some(at)
+        }
+    };
+    let operation = Operation::Reprioritise { incident, priority, reason, until };
     submit(&shared, &name(&body.by)?, operation, &id).await
 }
 
@@ -154,7 +169,7 @@ pub(crate) struct WindowBody {
     by: String,
     /// Why.
     reason: String,
-    /// Ids of devices, links and sites; or `class:x`, `tag:x`. A site covers its devices.
+    /// Ids of devices, links, services and sites; or `class:x`, `tag:x`. A site covers its devices.
     #[schema(example = json!(["semarang"]))]
     scope: Vec<String>,
     /// From when on; at once unless told.
@@ -166,6 +181,14 @@ pub(crate) struct WindowBody {
     /// A silence rather than maintenance.
     #[serde(default)]
     silence: bool,
+    /// The change that it is for. What fails on its scope within two hours of its end is suspected to
+    /// be its doing.
+    #[schema(example = "CHG-41")]
+    change: Option<String>,
+    /// It comes again by this rule of RFC 5545, in the time zone of the installation; it has `COUNT`
+    /// or `UNTIL`.
+    #[schema(example = "FREQ=WEEKLY;BYDAY=TU;COUNT=8")]
+    rrule: Option<String>,
     /// A name for it; one is made unless told.
     id: Option<String>,
 }
@@ -180,7 +203,7 @@ pub(crate) async fn begin_window(
     Body(body): Body<WindowBody>,
 ) -> Taken {
     let now = shared.backend.now();
-    let window = window_of(&body, now)?;
+    let window = window_of(&body, now, &shared.backend.timezone())?;
     for scope in &window.scope {
         if !shared.backend.knows_scope(scope).await {
             return Err(Problem::unprocessable(format!(
@@ -202,7 +225,7 @@ pub(crate) async fn begin_window(
     submit(&shared, &by, operation, &id).await
 }
 
-fn window_of(body: &WindowBody, now: Timestamp) -> Result<Window, Problem> {
+fn window_of(body: &WindowBody, now: Timestamp, zone: &str) -> Result<Window, Problem> {
     let owner = name(&body.by)?;
     let reason = text("reason", Some(&body.reason))?;
     let when = |key: &str, given: &str| {
@@ -230,6 +253,11 @@ fn window_of(body: &WindowBody, now: Timestamp) -> Result<Window, Problem> {
         let detail = "A window lasts 31 days at most; a longer one would be forgotten.";
         return Err(Problem::unprocessable(detail));
     }
+    let rrule = body.rrule.as_deref().map(|rule| rule_of(rule, start, end, zone)).transpose()?;
+    let change = body.change.as_deref().map(name).transpose().map_err(|_| {
+        let detail = format!("change names the change, 1 to {NAME_CHARS_MAX} characters.");
+        Problem::unprocessable(detail)
+    })?;
     let mut scope: Vec<String> = body.scope.iter().map(|s| s.trim().to_owned()).collect();
     scope.sort();
     scope.dedup();
@@ -246,7 +274,20 @@ fn window_of(body: &WindowBody, now: Timestamp) -> Result<Window, Problem> {
         let detail = "id may have letters, digits, '-', '_' and '.', 64 at most.";
         return Err(Problem::unprocessable(detail));
     }
-    Ok(Window { id, owner, reason, scope, start, end, silence: body.silence })
+    Ok(Window { id, owner, reason, change, scope, start, end, rrule, silence: body.silence })
+}
+
+/// A rule that somebody asks for, not one that stands in a file, has to end by itself: nobody will
+/// remember it.
+fn rule_of(rule: &str, start: Timestamp, end: Timestamp, zone: &str) -> Result<String, Problem> {
+    let rule = check_rule(rule, start, end, zone)
+        .map_err(|e| Problem::unprocessable(format!("rrule: {e}.")))?;
+    if !rule_ends(&rule) {
+        let detail = "rrule never ends; add COUNT=8 or UNTIL=20270630, or put the window into the \
+                      configuration.";
+        return Err(Problem::unprocessable(detail));
+    }
+    Ok(rule)
 }
 
 /// Who asks.
@@ -311,6 +352,7 @@ fn only(body: &CommandBody, allowed: &[&str]) -> Result<(), Problem> {
         ("text", body.text.is_some()),
         ("reason", body.reason.is_some()),
         ("priority", body.priority.is_some()),
+        ("until", body.until.is_some()),
     ];
     match given.iter().find(|(key, is)| *is && !allowed.contains(key)) {
         None => Ok(()),

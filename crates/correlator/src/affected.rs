@@ -1,11 +1,11 @@
-//! What fails because of an incident, how far it reaches, and how urgent that makes it, with the
-//! sentence that says why.
+//! What fails because of an incident, and how far it reaches.
 
 use crate::Correlator;
+use crate::priority::Urgency;
 use crate::reach::Thing;
 use crate::state::{AlarmKey, Cause, Incident, IncidentIx};
-use model::inventory::{Criticality, DeviceIx, Element};
-use model::{Affected, Condition, Priority, Scope, Severity};
+use model::inventory::{DeviceIx, Element};
+use model::{Affected, Condition, Scope};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ impl Correlator {
     pub(crate) fn weigh(&mut self, ix: IncidentIx) {
         let i = &self.state.incidents[&ix];
         let down = self.down_of(i);
-        let (affected, urgency, most, whole_sites) = self.affected_by(i, &down);
+        let (affected, urgency, whole_sites) = self.affected_by(i, &down);
         // How far *this* reaches: a site that others took down in part is not wholly of its doing.
         let own = |s: &&u32| self.active_devices(**s).all(|d| down.contains(&d.0));
         let own_sites: Vec<&u32> = whole_sites.iter().filter(own).collect();
@@ -27,8 +27,7 @@ impl Correlator {
             _ => Scope::Situs,
         };
         let what = self.what_fails(ix, i, !down.is_empty());
-        let (computed, why) =
-            self.priority_of(i, &down, scope, urgency, most.as_deref(), &affected);
+        let (computed, why) = self.priority_of(i, &down, scope, &urgency, &affected);
         let condition = self.condition_of(i);
         let since =
             i.members.iter().filter_map(|k| self.state.alarms.get(k)).map(|a| a.onset).min();
@@ -41,6 +40,7 @@ impl Correlator {
         i.condition = condition;
         i.what = what;
         i.why = why;
+        self.present(ix);
     }
 
     /// The unreachable devices that an incident explains.
@@ -57,12 +57,11 @@ impl Correlator {
         self.inventory.sites[site as usize].devices.iter().copied()
     }
 
-    #[allow(clippy::type_complexity, reason = "four answers of one walk, used in one place")]
     fn affected_by(
         &self,
         i: &Incident,
         down: &BTreeSet<u32>,
-    ) -> (Affected, Criticality, Option<Arc<str>>, BTreeSet<u32>) {
+    ) -> (Affected, Urgency, BTreeSet<u32>) {
         let mut devices = down.clone();
         if let Cause::Device(t) = i.cause
             && let Some(d) = self.reach.device_of(t)
@@ -75,14 +74,12 @@ impl Correlator {
         }
         let mut sites = BTreeSet::new();
         let mut services = BTreeSet::new();
-        let mut most: (Criticality, Option<&Arc<str>>) = (Criticality::Normal, None);
+        let mut urgency = Urgency::default();
         for &d in &devices {
             let device = &self.inventory.devices[d as usize];
             sites.extend(device.site.map(|s| s.0));
             services.extend(self.inventory.services_of(Element::Device(DeviceIx(d))));
-            if device.criticality > most.0 {
-                most = (device.criticality, Some(&device.id));
-            }
+            urgency.device(self, DeviceIx(d));
         }
         for id in &i.root {
             if let Some(l) = self.inventory.link(id) {
@@ -95,11 +92,8 @@ impl Correlator {
             match self.reach.things[t as usize] {
                 Thing::Site(s) => {
                     sites.insert(s.0);
-                    let weight = |d: &&DeviceIx| self.inventory[**d].criticality;
-                    if let Some(d) = self.inventory[s].devices.iter().max_by_key(weight)
-                        && self.inventory[*d].criticality > most.0
-                    {
-                        most = (self.inventory[*d].criticality, Some(&self.inventory[*d].id));
+                    for d in &self.inventory[s].devices {
+                        urgency.device(self, *d);
                     }
                 }
                 Thing::Service(s) => said_broken = Some(s),
@@ -112,10 +106,7 @@ impl Correlator {
             .chain(said_broken)
             .collect();
         for &s in &broken {
-            let service = &self.inventory.services[s as usize];
-            if service.criticality > most.0 {
-                most = (service.criticality, Some(&service.id));
-            }
+            urgency.service(self, s);
         }
         let whole: BTreeSet<u32> = sites
             .iter()
@@ -130,94 +121,7 @@ impl Correlator {
             ),
             users: whole.iter().map(|s| self.inventory.sites[*s as usize].users).sum(),
         };
-        (affected, most.0, most.1.cloned(), whole)
-    }
-
-    fn priority_of(
-        &self,
-        i: &Incident,
-        down: &BTreeSet<u32>,
-        scope: Scope,
-        urgency: Criticality,
-        most: Option<&str>,
-        affected: &Affected,
-    ) -> (Priority, String) {
-        if let Cause::Blind(_) = i.cause {
-            let why = "who watches from there sees nothing, so it is P1 whatever is behind it";
-            return (Priority::P1, why.into());
-        }
-        let severity = self.worst_severity(i);
-        let known =
-            matches!(i.cause, Cause::Other(t) if self.reach.things[t as usize] != Thing::Stranger);
-        if let (Cause::Other(_), true, false) =
-            (i.cause, i.members.iter().all(|k| matches!(k, AlarmKey::Signal(_))), known)
-        {
-            let severity = severity.unwrap_or(Severity::Average);
-            let p = self.settings.priority.of_severity(severity);
-            return (
-                p,
-                format!(
-                    "{p}, for a signal of severity {} about something the inventory does not know",
-                    severity_word(severity)
-                ),
-            );
-        }
-        let table = self.settings.priority.of(scope, urgency);
-        let urgency_of = match most {
-            Some(id) => format!("{} (most critical: {id})", criticality_word(urgency)),
-            None => criticality_word(urgency).to_owned(),
-        };
-        let why = format!(
-            "{scope} × {urgency_of} = {table}: {} device(s), {} site(s), {} service(s), {} user(s)",
-            affected.devices.len(),
-            affected.sites.len(),
-            affected.services.len(),
-            affected.users
-        );
-        if !down.is_empty() {
-            return (table, why);
-        }
-        // Nothing is unreachable: how bad it can be is limited by how we know of it.
-        let only_signals = i.members.iter().all(|k| matches!(k, AlarmKey::Signal(_)));
-        match severity {
-            Some(Severity::Info) if only_signals => {
-                (Priority::P4, format!("{why}; a signal of severity info alone is P4"))
-            }
-            Some(Severity::Warning) if only_signals => (
-                table.max(Priority::P3),
-                format!("{why}; a signal of severity warning alone is at most P3"),
-            ),
-            _ if self.only_paths(i) => {
-                (table.max(Priority::P3), format!("{why}; other probes reach it, so at most P3"))
-            }
-            _ if self.only_agents(i) => {
-                (table.max(Priority::P3), format!("{why}; it answers otherwise, so at most P3"))
-            }
-            _ if matches!(i.cause, Cause::Link(_)) && affected.services.is_empty() => (
-                table.max(Priority::P3),
-                format!("{why}; both ends answer: redundancy is lost, at most P3"),
-            ),
-            _ => (table, why),
-        }
-    }
-
-    /// Whether all it has is silence of checks while the device answers others.
-    fn only_agents(&self, i: &Incident) -> bool {
-        i.members.iter().all(|k| match k {
-            AlarmKey::Silent(ix) => matches!(
-                self.reach.things[self.state.checks[*ix as usize].target as usize],
-                Thing::Device(_)
-            ),
-            _ => false,
-        })
-    }
-
-    fn worst_severity(&self, i: &Incident) -> Option<Severity> {
-        let signals = i.members.iter().filter_map(|k| match k {
-            AlarmKey::Signal(ix) => self.state.signals.get(ix),
-            _ => None,
-        });
-        signals.map(|s| s.severity.unwrap_or(Severity::Average)).max()
+        (affected, urgency, whole)
     }
 
     pub(crate) fn condition_of(&self, i: &Incident) -> Condition {
@@ -307,22 +211,4 @@ fn sorted(ids: impl Iterator<Item = Arc<str>>) -> Vec<Arc<str>> {
     let mut ids: Vec<Arc<str>> = ids.collect();
     ids.sort();
     ids
-}
-
-pub(crate) fn severity_word(s: Severity) -> &'static str {
-    match s {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Average => "average",
-        Severity::High => "high",
-        Severity::Disaster => "disaster",
-    }
-}
-
-fn criticality_word(c: Criticality) -> &'static str {
-    match c {
-        Criticality::Normal => "normal",
-        Criticality::Important => "important",
-        Criticality::Vital => "vital",
-    }
 }

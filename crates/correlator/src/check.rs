@@ -644,6 +644,7 @@ impl Correlator {
                 incident: None,
                 said: reason.clone(),
                 covered_by: None,
+                outlasted: None,
             },
         );
         self.set_timer(hold_until, Timer::Hold(key));

@@ -2,7 +2,7 @@
 
 use crate::Correlator;
 use crate::reach::Thing;
-use crate::state::{AlarmKey, Cause, IncidentIx};
+use crate::state::{AlarmKey, Cause, IncidentIx, Override, Timer};
 use crate::text::Telling;
 use model::{
     Change, Command, DeskChange, DeskNews, IncidentId, IntentOp, Operation, Timestamp, Verdict,
@@ -13,21 +13,9 @@ impl Correlator {
     pub(crate) fn handle_command(&mut self, at: Timestamp, c: &Command) {
         let (incident, reason) = match &c.operation {
             Operation::Maintenance(w) | Operation::Silence(w) => {
-                let word = if w.silence { "silence" } else { "maintenance" };
-                let reason = format!("{word} {} by {} until {}: {}", w.id, c.by, w.end, w.reason);
-                self.add_window(w.clone());
-                (None, reason)
+                (None, self.add_window(w.clone(), &c.by))
             }
-            Operation::EndWindow { id } => {
-                let known = self.state.windows.get_mut(id).map(|w| w.end = self.state.now);
-                self.window_turns(id);
-                let reason = if known.is_some() {
-                    format!("{id} ends now, says {}", c.by)
-                } else {
-                    format!("there is no window {id} that could end")
-                };
-                (None, reason)
-            }
+            Operation::EndWindow { id } => (None, self.end_window(id, &c.by)),
             Operation::Acknowledge { incident }
             | Operation::Note { incident, .. }
             | Operation::Resolve { incident, .. }
@@ -90,10 +78,19 @@ impl Correlator {
                 }
                 with_reason(format!("{} resolved it", c.by), reason)
             }
-            Operation::Reprioritise { priority, reason, .. } => {
+            Operation::Reprioritise { priority, reason, until, .. } => {
                 let was = i.priority();
-                i.wanted = Some((*priority, c.by.clone(), reason.clone()));
-                let said = with_reason(format!("{} makes it {priority}", c.by), reason);
+                i.wanted = Some(Override {
+                    priority: *priority,
+                    by: c.by.clone(),
+                    reason: reason.clone(),
+                    until: *until,
+                });
+                let end = until.map_or(String::new(), |t| format!(" until {t}"));
+                let said = with_reason(format!("{} makes it {priority}{end}", c.by), reason);
+                if let Some(until) = *until {
+                    self.set_timer(until, Timer::Override(ix));
+                }
                 self.incident_line(ix, Change::Updated, said.clone());
                 self.reprioritise(ix, was);
                 said
@@ -190,6 +187,7 @@ impl Correlator {
             }
         }
         self.watch_windows();
+        self.let_go_of_windows();
     }
 }
 

@@ -528,6 +528,7 @@ impl Correlator {
         let was = alarm.state;
         alarm.incident = Some(incident);
         alarm.covered_by = None;
+        alarm.outlasted = None;
         if held(alarm.state) {
             alarm.state = if flapping { AlarmState::Flapping } else { AlarmState::Raised };
         }

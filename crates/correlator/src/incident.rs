@@ -54,6 +54,7 @@ impl Correlator {
             }
             self.is_not_over(*ix);
             self.open.insert(cause, *ix);
+            self.learn_circumstances(*ix, alarms);
             self.touched.insert(*ix);
             return *ix;
         }
@@ -69,6 +70,8 @@ impl Correlator {
             condition: Condition::Failing,
             work: Work::New,
             computed: Priority::P4,
+            shown: Priority::P4,
+            moves: Vec::new(),
             wanted: None,
             scope: model::Scope::Lokal,
             affected: model::Affected::default(),
@@ -82,6 +85,8 @@ impl Correlator {
             recovered_at: None,
             why: String::new(),
             what: String::new(),
+            outlasted: None,
+            suspected_change: None,
             revision: 0,
             ticketed: false,
             last_note: Timestamp::MIN,
@@ -96,6 +101,7 @@ impl Correlator {
         self.by_id.insert(incident.id.clone(), ix);
         self.state.incidents.insert(ix, incident);
         self.open.insert(cause, ix);
+        self.learn_circumstances(ix, alarms);
         self.touched.insert(ix);
         ix
     }
@@ -188,12 +194,13 @@ impl Correlator {
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         let Some(before) = i.rerooted_from.take() else { return };
         let ticketed = i.ticketed;
+        let i = &self.state.incidents[&ix];
         let reason = format!(
             "{} explains it better than {}; {}; {}",
             i.root.join(" or "),
             before.join(" or "),
             i.what,
-            i.why
+            i.why_this_priority()
         );
         self.incident_line(ix, Change::Rerooted, reason);
         if ticketed {
@@ -224,7 +231,7 @@ impl Correlator {
     ///
     /// While it dissolves (members give good signs, or are asked afresh) it is left as it is: half
     /// an outage on the way to none is no smaller outage that anybody should hear of.
-    fn revise(&mut self, ix: IncidentIx) {
+    pub(crate) fn revise(&mut self, ix: IncidentIx) {
         let before = &self.state.incidents[&ix];
         if self.all_unseen(&before.members) {
             self.say_condition(ix, "nobody observes any more what is left of it");
@@ -271,7 +278,7 @@ impl Correlator {
     }
 
     /// What stands on a ticket: it was opened for P3 at least, and stays there.
-    fn desk_priority(p: Priority) -> Priority {
+    pub(crate) fn desk_priority(p: Priority) -> Priority {
         p.min(Priority::P3)
     }
 
@@ -503,12 +510,12 @@ impl Correlator {
     /// What happened and why this priority, in one sentence.
     fn reason(&self, ix: IncidentIx) -> String {
         let i = &self.state.incidents[&ix];
-        match &i.wanted {
-            Some((p, by, reason)) => {
-                format!("{}; {p} as {by} wants it: {reason} (computed: {})", i.what, i.why)
-            }
-            None => format!("{}; {}", i.what, i.why),
+        let mut reason = format!("{}; {}", i.what, i.why_this_priority());
+        for words in i.outlasted.iter().chain(i.suspected_change.as_ref().map(|(_, words)| words)) {
+            reason.push_str("; ");
+            reason.push_str(words);
         }
+        reason
     }
 
     pub(crate) fn incident_line(&mut self, ix: IncidentIx, change: Change, reason: String) {

@@ -7,6 +7,7 @@
 //! Start at [`Correlator`].
 
 mod affected;
+mod bounds;
 mod check;
 mod command;
 mod evaluate;
@@ -17,17 +18,21 @@ mod incident;
 mod level;
 mod look;
 mod path;
+mod priority;
 mod probes;
 mod reach;
 mod rebuild;
+mod season;
 mod signal;
 mod state;
 mod text;
 mod window;
 
+pub use bounds::Met;
 pub use look::DeviceLook;
 pub use rebuild::Past;
 pub use state::State;
+pub use window::WindowLook;
 
 use evaluate::Dirty;
 use model::settings::CheckRule;
@@ -36,6 +41,7 @@ use model::{
     Settings, Timestamp, Verdict, VerdictLine, id,
 };
 use reach::Reach;
+use season::InSeason;
 use state::{AlarmKey, Cause, IncidentIx, Timer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -82,6 +88,10 @@ pub struct Correlator {
     asked: BTreeMap<u32, [Timestamp; 2]>,
     /// Where each probe stands, and by what it is known to see.
     posts: Vec<probes::Post>,
+    /// What matters more than usual now.
+    in_season: InSeason,
+    /// When each window lasts: now, or the next time.
+    spans: BTreeMap<String, (Timestamp, Timestamp)>,
 }
 
 /// The event at hand.
@@ -147,11 +157,14 @@ impl Correlator {
             signal_index: BTreeMap::new(),
             asked: BTreeMap::new(),
             posts: Vec::new(),
+            in_season: InSeason::default(),
+            spans: BTreeMap::new(),
         };
         this.learn_rules();
         this.man_posts();
         this.index_again();
         this.watch_windows();
+        this.look_at_the_calendar();
         this
     }
 
@@ -288,6 +301,7 @@ impl Correlator {
         self.dirty.probes.extend(0..self.state.probes.len() as u32);
         self.state.watching_since = self.state.now;
         self.let_go_of_the_removed();
+        self.look_at_the_calendar();
         self.dirty.all = true;
         self.evaluate();
     }
@@ -337,6 +351,9 @@ impl Correlator {
                 Timer::Window(id) => self.window_turns(&id),
                 Timer::Close(ix) => self.close(ix),
                 Timer::Watch(probe) => self.look_for(probe),
+                Timer::Weigh(ix) => self.weigh_again(ix),
+                Timer::Override(ix) => self.override_ends(ix),
+                Timer::Season(_) => self.season_turns(),
             }
         }
     }

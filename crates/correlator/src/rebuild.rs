@@ -80,6 +80,8 @@ impl Correlator {
                 condition: line.condition,
                 work: line.work,
                 computed: line.priority,
+                shown: line.priority,
+                moves: Vec::new(),
                 wanted: None,
                 scope: line.scope,
                 affected: line.affected.clone(),
@@ -93,6 +95,8 @@ impl Correlator {
                 recovered_at: over.then_some(line.at),
                 why: line.reason.clone(),
                 what: line.reason.clone(),
+                outlasted: None,
+                suspected_change: None,
                 revision,
                 ticketed,
                 last_note: Timestamp::MIN,
@@ -173,6 +177,7 @@ impl Correlator {
                 incident: Some(ix),
                 said: line.reason.clone(),
                 covered_by: None,
+                outlasted: None,
             },
         );
         if let Some(i) = self.state.incidents.get_mut(&ix) {

@@ -4,6 +4,7 @@
 //! means the same under the next configuration. What follows from state *and* inventory together
 //! (who is down, who waits for whom) is in `reach` and is built again.
 
+use crate::bounds::Met;
 use hashbrown::HashTable;
 use model::{
     Affected, AlarmState, Condition, IncidentId, Priority, Scope, Severity, Timestamp, Work,
@@ -86,6 +87,12 @@ pub struct State {
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
     /// Maintenance windows and silences that people asked for.
     pub(crate) windows: BTreeMap<String, Window>,
+    /// What each window that lasts has held back.
+    pub(crate) hidden: BTreeMap<String, Hidden>,
+    /// Windows that ended lately.
+    pub(crate) ended_windows: BTreeMap<String, Ended>,
+    /// How often bounds were met.
+    pub(crate) met: Met,
 }
 
 /// Names with numbers. The numbers never change.
@@ -240,6 +247,32 @@ pub(crate) struct Alarm {
     pub(crate) said: String,
     /// The window that covers it.
     pub(crate) covered_by: Option<String>,
+    /// The window at whose end it still stood.
+    pub(crate) outlasted: Option<String>,
+}
+
+/// What a window has held back since it began.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Hidden {
+    /// Alarms.
+    pub(crate) count: u64,
+    /// What they were about, the first of them.
+    pub(crate) targets: BTreeSet<Arc<str>>,
+    /// When it held back another one last.
+    pub(crate) last: Timestamp,
+}
+
+/// A window that has ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) window: Window,
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    pub(crate) hidden: Hidden,
+    /// What still failed then.
+    pub(crate) overran: Vec<Arc<str>>,
+    /// Who ended it, when a person did.
+    pub(crate) by: Option<String>,
 }
 
 /// A problem told by somebody else.
@@ -283,8 +316,12 @@ pub(crate) struct Incident {
     pub(crate) work: Work,
     /// As computed.
     pub(crate) computed: Priority,
-    /// As a person wants it: (priority, by, reason).
-    pub(crate) wanted: Option<(Priority, String, String)>,
+    /// As computed, and shown: it follows at a pace that people can bear.
+    pub(crate) shown: Priority,
+    /// When what is shown changed lately.
+    pub(crate) moves: Vec<Timestamp>,
+    /// As a person wants it.
+    pub(crate) wanted: Option<Override>,
     pub(crate) scope: Scope,
     pub(crate) affected: Affected,
     pub(crate) since: Timestamp,
@@ -304,6 +341,10 @@ pub(crate) struct Incident {
     pub(crate) why: String,
     /// What fails, in one sentence.
     pub(crate) what: String,
+    /// The window at whose end it still stood, in words.
+    pub(crate) outlasted: Option<String>,
+    /// The change that may have done it: its id, and the words for it.
+    pub(crate) suspected_change: Option<(String, String)>,
     /// Intents given so far.
     pub(crate) revision: u32,
     /// A `create` was among them.
@@ -326,13 +367,25 @@ pub(crate) struct Incident {
 impl Incident {
     /// As people should see it.
     pub(crate) fn priority(&self) -> Priority {
-        self.wanted.as_ref().map_or(self.computed, |w| w.0)
+        self.wanted.as_ref().map_or(self.shown, |w| w.priority)
     }
 
     /// Not recovered, and not merged into another.
     pub(crate) fn open(&self) -> bool {
         self.recovered_at.is_none()
     }
+}
+
+/// A priority that a person set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Override {
+    pub(crate) priority: Priority,
+    /// Who.
+    pub(crate) by: String,
+    /// Why, in the person's words.
+    pub(crate) reason: String,
+    /// When the computed one is effective again; `None`: not before the incident ends.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// When to come back.
@@ -350,6 +403,12 @@ pub(crate) enum Timer {
     Close(IncidentIx),
     /// When to see whether a probe is still heard.
     Watch(u32),
+    /// When the priority of an incident may change again.
+    Weigh(IncidentIx),
+    /// When a person's priority is over.
+    Override(IncidentIx),
+    /// When a season begins or ends.
+    Season(u32),
 }
 
 impl Timer {
@@ -362,6 +421,9 @@ impl Timer {
             Timer::Window(_) => "a window begins or ends",
             Timer::Close(_) => "a resolved incident is closed",
             Timer::Watch(_) => "a probe may have fallen silent",
+            Timer::Weigh(_) => "a priority may change again",
+            Timer::Override(_) => "a person's priority is over",
+            Timer::Season(_) => "a season begins or ends",
         }
     }
 }

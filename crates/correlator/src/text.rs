@@ -2,7 +2,7 @@
 //! short lines first, lists last. The record of decisions is always English; this is not the record.
 
 use crate::Correlator;
-use crate::state::{Cause, Incident};
+use crate::state::{Cause, Incident, Override};
 use model::{IncidentId, Priority, Reader};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub(crate) enum Telling {
     Reopened,
     Recovered,
     Reprioritised { was: Priority },
+    OverrideOver { over: Override },
     Grown { more: Vec<Arc<str>> },
     Rerooted { before: Vec<Arc<str>> },
     Merged { into: IncidentId },
@@ -63,9 +64,17 @@ impl Correlator {
                 say("Prioritas berubah:", "Priority changed:"),
                 i.priority(),
                 match &i.wanted {
-                    Some((_, by, reason)) => crate::command::with_reason(by.clone(), reason),
+                    Some(o) => crate::command::with_reason(o.by.clone(), &o.reason),
                     None => reader.sentence(&i.why),
                 }
+            ),
+            Telling::OverrideOver { over } => format!(
+                "{} {} ({}) {}. {}",
+                say("Prioritas", "The priority"),
+                over.priority,
+                over.by,
+                say("tidak berlaku lagi", "set by hand is over"),
+                reader.sentence(&i.why)
             ),
             Telling::Grown { more } => format!(
                 "{} {}",
@@ -175,6 +184,12 @@ impl Correlator {
                 &format!("{} — {}", a.devices.len(), list(&a.devices, reader)),
             );
         }
+        if let Some(window) = &i.outlasted {
+            line(say("Jendela pemeliharaan", "Maintenance window"), &reader.sentence(window));
+        }
+        if let Some((_, words)) = &i.suspected_change {
+            line(say("Perubahan", "Change"), &reader.sentence(words));
+        }
         if let Some(before) = &i.recurrence_of {
             line(
                 say(
@@ -197,7 +212,7 @@ impl Correlator {
 
 /// How urgent it is, and why; said once where both are one sentence.
 fn priority(i: &Incident, reader: &Reader) -> String {
-    let (shown, why) = (i.priority(), reader.sentence(&i.why));
+    let (shown, why) = (i.priority(), reader.sentence(&i.why_this_priority()));
     match &i.wanted {
         None if why.contains(&format!("= {shown}")) || why.starts_with(shown.word()) => why,
         _ => format!("{shown} — {why}"),

@@ -338,6 +338,12 @@ pub enum IncidentCommand {
         /// Why
         #[arg(long)]
         reason: String,
+        /// For how long; until it ends unless told
+        #[arg(long = "for", value_name = "DURATION", conflicts_with = "until")]
+        duration: Option<String>,
+        /// Until when; local time unless it has an offset
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
         #[command(flatten)]
         /// Who.
         by: By,
@@ -401,10 +407,10 @@ pub enum MaintenanceCommand {
     },
     /// Add one; it begins now unless told otherwise, and always has an end
     #[command(
-        after_help = "Examples:\n  kentongan maintenance add semarang --for 2h --reason \"new UPS\"\n  kentongan maintenance add class:switch --from 2026-11-24T22:00 --to 2026-11-25T02:00 --reason firmware"
+        after_help = "Examples:\n  kentongan maintenance add semarang --for 2h --reason \"new UPS\"\n  kentongan maintenance add class:switch --from 2026-11-24T22:00 --to 2026-11-25T02:00 --reason firmware --change CHG-41\n  kentongan maintenance add tag:backup --from 2026-11-24T22:00 --for 2h --rrule 'FREQ=WEEKLY;BYDAY=TU;COUNT=8' --reason \"backups\""
     )]
     Add {
-        /// Ids of devices, links and sites; or class:x, tag:x
+        /// Ids of devices, links, services and sites; or class:x, tag:x
         #[arg(required = true)]
         scope: Vec<String>,
         /// For how long
@@ -424,6 +430,12 @@ pub enum MaintenanceCommand {
         /// Why
         #[arg(long)]
         reason: String,
+        /// The change that it is for: what fails within two hours of its end is suspected to be its doing
+        #[arg(long, value_name = "ID")]
+        change: Option<String>,
+        /// It comes again by this rule of RFC 5545, with COUNT or UNTIL
+        #[arg(long, value_name = "RULE")]
+        rrule: Option<String>,
         /// An id of your own for it
         #[arg(long)]
         id: Option<String>,

@@ -186,7 +186,7 @@ pub enum Operation {
         /// Why, in the person's words.
         reason: String,
     },
-    /// The priority is this, until the incident ends.
+    /// The priority is this, until the incident ends or `until`.
     Reprioritise {
         /// Which incident.
         incident: IncidentId,
@@ -194,6 +194,8 @@ pub enum Operation {
         priority: Priority,
         /// Why, in the person's words.
         reason: String,
+        /// When the computed one is effective again; `None`: not before the incident ends.
+        until: Option<Timestamp>,
     },
     /// A window in which alarms are expected: suppression and SLA both read it.
     Maintenance(Window),

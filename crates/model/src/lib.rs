@@ -4,6 +4,7 @@
 //! (the twins that travel are in `wire`). What derives `serde` here does so for one reason only:
 //! it is part of the core's plain state, and a snapshot *is* that state.
 
+pub mod calendar;
 pub mod decision;
 pub mod delivery;
 pub mod event;

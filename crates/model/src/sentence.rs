@@ -381,6 +381,20 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("it has been steady, and fails", "sudah stabil, dan gagal"),
     // ---- what fails, and how urgent it is ----
     ("{0} as {1} wants it: {2} (computed: {3c})", "{0} atas permintaan {1}: {2} (dihitung: {3})"),
+    (
+        "{0} as {1} wants it until {2t}: {3} (computed: {4c}",
+        "{0} atas permintaan {1} sampai {2}: {3} (dihitung: {4}",
+    ),
+    (
+        "{0} as {1} wants it until {2t} (computed: {3c}",
+        "{0} atas permintaan {1} sampai {2} (dihitung: {3}",
+    ),
+    ("{0} wanted {1} until now", "{0} menghendaki {1} sampai sekarang"),
+    ("it is {0} again, as computed: {1c}", "kini {0} lagi, menurut perhitungan: {1}"),
+    (
+        "it stays {0} until {1t} at least: at most {2n} changes in {3d}",
+        "tetap {0} paling cepat sampai {1}: paling banyak {2} perubahan dalam {3}",
+    ),
     ("{0} as {1} wants it: {2} (computed: {3c}", "{0} atas permintaan {1}: {2} (dihitung: {3}"),
     ("{0r} does not answer, seen by {1s}", "{0} tidak menjawab, terlihat oleh {1}"),
     ("seen by {0s}", "oleh {0}"),
@@ -388,6 +402,10 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("{0} of {1} is beyond its level", "{0} pada {1} melewati ambangnya"),
     ("link {0r} is down, seen at {1}", "jalur {0} putus, terlihat di {1}"),
     ("port {0} is down", "port {0} mati"),
+    (
+        "{0w} × {1w} (most critical: {2}, because of the season {3}) = {4}: {5n} device(s), {6n} site(s), {7n} service(s), {8n} user(s)",
+        "{0} × {1} (paling penting: {2}, karena musim {3}) = {4}: {5} perangkat, {6} situs, {7} layanan, {8} pengguna",
+    ),
     (
         "{0w} × {1w} (most critical: {2}) = {3}: {4n} device(s), {5n} site(s), {6n} service(s), {7n} user(s)",
         "{0} × {1} (paling penting: {2}) = {3}: {4} perangkat, {5} situs, {6} layanan, {7} pengguna",
@@ -416,6 +434,34 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("it stayed resolved for {0d}", "tetap selesai selama {0}"),
     ("the source says it is over", "sumbernya mengatakan sudah selesai"),
     // ---- windows ----
+    (
+        "still down at the end of {0w} {1} ({2}): {3c}",
+        "masih putus saat {0} {1} ({2}) berakhir: {3}",
+    ),
+    ("still down at the end of window {0}", "masih putus saat jendela {0} berakhir"),
+    ("it has overrun", "melampaui waktunya"),
+    ("{0} ended it", "diakhiri oleh {0}"),
+    (
+        "suspected change: {0} ({1}, which ended {2d} before)",
+        "diduga akibat perubahan: {0} ({1}, berakhir {2} sebelumnya)",
+    ),
+    (
+        "suspected change: {0} ({1}, which ends now)",
+        "diduga akibat perubahan: {0} ({1}, berakhir sekarang)",
+    ),
+    ("{0} stands in the configuration", "{0} ada di konfigurasi"),
+    ("choose another id", "pilih id lain"),
+    (
+        "{0w} {1} is not taken: there are {2n} windows",
+        "{0} {1} tidak diterima: sudah ada {2} jendela",
+    ),
+    ("end one first", "akhiri satu dahulu"),
+    ("{0w} {1} is not taken: it is over already", "{0} {1} tidak diterima: sudah lewat"),
+    ("{0w} {1} is not taken: its rule: {2}", "{0} {1} tidak diterima: aturannya: {2}"),
+    (
+        "{0w} {1} by {2} until {3t}, and again by {4}: {5}",
+        "{0} {1} oleh {2} sampai {3}, dan lagi menurut {4}: {5}",
+    ),
     ("{0w} {1} covers it until {2t}", "{0} {1} mencakupnya sampai {2}"),
     ("{0w} {1} covers it until its end", "{0} {1} mencakupnya sampai berakhir"),
     ("{0w} {1} by {2} until {3t}: {4}", "{0} {1} oleh {2} sampai {3}: {4}"),

@@ -1,10 +1,11 @@
 //! What the configuration tells the core. Every default is design.md's.
 
+pub use crate::calendar::{Season, Window};
+
 use crate::decision::{Priority, Scope};
 use crate::event::Severity;
 use crate::inventory::Criticality;
 use crate::sentence::Reader;
-use crate::time::Timestamp;
 pub use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,9 +37,13 @@ pub struct Settings {
     pub priority: PriorityTable,
     /// Windows that stand in the configuration.
     pub windows: Vec<Window>,
+    /// Seasons in which some services matter more.
+    pub seasons: Vec<Season>,
+    /// When many incidents at once are a storm.
+    pub storm: Storm,
     /// The language of what people read.
     pub language: Language,
-    /// The clock on their wall.
+    /// The clock on their wall, by which windows and seasons come again.
     #[serde(with = "zone_by_name")]
     pub timezone: TimeZone,
 }
@@ -47,6 +52,15 @@ impl Settings {
     /// Who reads what we write.
     pub fn reader(&self) -> Reader {
         Reader { language: self.language, timezone: self.timezone.clone() }
+    }
+
+    /// The time zone in which windows and seasons come again, by its IANA name.
+    pub fn zone(&self) -> &str {
+        match self.timezone.iana_name() {
+            Some(name) => name,
+            None if self.timezone == default_timezone() => "Asia/Jakarta",
+            None => "UTC",
+        }
     }
 }
 
@@ -87,6 +101,8 @@ impl Default for Settings {
             flapping: Flapping::default(),
             priority: PriorityTable::default(),
             windows: Vec::new(),
+            seasons: Vec::new(),
+            storm: Storm::default(),
             language: Language::Id,
             timezone: default_timezone(),
         }
@@ -200,6 +216,21 @@ impl Default for Flapping {
     }
 }
 
+/// When many incidents at once are a storm. Its P3s are presented as one digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storm {
+    /// More new incidents than this within `window` are a storm; 0 turns it off.
+    pub above: u32,
+    /// The window.
+    pub window: Duration,
+}
+
+impl Default for Storm {
+    fn default() -> Self {
+        Storm { above: 30, window: Duration::from_mins(1) }
+    }
+}
+
 /// Priority by scope and urgency; by severity for a signal without a known target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -230,25 +261,6 @@ impl PriorityTable {
     pub fn of_severity(&self, severity: Severity) -> Priority {
         self.by_severity[severity as usize]
     }
-}
-
-/// A span of time in which alarms of its scope are expected (maintenance) or unwanted (silence).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// Its id.
-    pub id: String,
-    /// Whose it is.
-    pub owner: String,
-    /// Why.
-    pub reason: String,
-    /// Ids of devices, links and sites; or `class:x`, `tag:x`. A site covers its devices.
-    pub scope: Vec<String>,
-    /// From here …
-    pub start: Timestamp,
-    /// … to here. There is always an end.
-    pub end: Timestamp,
-    /// A silence rather than maintenance.
-    pub silence: bool,
 }
 
 /// The language of what people read.

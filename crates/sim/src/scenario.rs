@@ -324,6 +324,8 @@ impl Teller<'_> {
                 scope: vec![id],
                 start: self.start + from,
                 end: self.start + until,
+                change: None,
+                rrule: None,
                 silence: false,
             },
         ));

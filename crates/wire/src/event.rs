@@ -248,11 +248,14 @@ fn write_command(out: &mut Vec<u8>, c: &Command) {
             by(out);
             reason(out, why);
         }
-        Operation::Reprioritise { incident, priority, reason: why } => {
+        Operation::Reprioritise { incident, priority, reason: why, until } => {
             about(out, "reprioritise", incident);
             by(out);
             json::word_of(out, "priority", priority.word());
             reason(out, why);
+            if let Some(until) = until {
+                json::time_of(out, "until", *until);
+            }
         }
         Operation::Maintenance(w) | Operation::Silence(w) => {
             let silence = matches!(c.operation, Operation::Silence(_));
@@ -264,6 +267,11 @@ fn write_command(out: &mut Vec<u8>, c: &Command) {
             json::list_of(out, "scope", &w.scope);
             json::time_of(out, "start", w.start);
             json::time_of(out, "end", w.end);
+            for (key, given) in [("rrule", &w.rrule), ("change", &w.change)] {
+                if let Some(given) = given {
+                    json::text_of(out, key, given);
+                }
+            }
         }
         Operation::EndWindow { id } => {
             op(out, "end-window");
@@ -300,7 +308,7 @@ pub(crate) fn id_problem(id: &str) -> Result<(), String> {
     Ok(())
 }
 
-const STAMPS: u32 = Key::Seq.bit() | Key::Received.bit() | Key::Kind.bit() | Key::At.bit();
+const STAMPS: u64 = Key::Seq.bit() | Key::Received.bit() | Key::Kind.bit() | Key::At.bit();
 
 /// The bits of several keys.
 macro_rules! bits {
@@ -414,7 +422,7 @@ impl<'a> Flat<'a> {
             }
             "reprioritise" => {
                 const OP: &str = "reprioritise";
-                self.only(bits!(Op Incident By Priority Reason), OP)?;
+                self.only(bits!(Op Incident By Priority Reason Until), OP)?;
                 let word = self.needed(Key::Priority, OP)?;
                 let priority = Priority::from_word(&word)
                     .ok_or_else(|| unknown_word("priority", &word, words::PRIORITIES))?;
@@ -422,6 +430,7 @@ impl<'a> Flat<'a> {
                     incident: self.incident(OP)?,
                     priority,
                     reason: self.reason()?,
+                    until: self.has(Key::Until).then(|| self.time(Key::Until, OP)).transpose()?,
                 }
             }
             "maintenance" => Operation::Maintenance(self.window("maintenance", false)?),
@@ -437,7 +446,7 @@ impl<'a> Flat<'a> {
 
     /// Whose window it is when nobody says: his who asks for it. From when: from now on.
     fn window(&mut self, op: &'static str, silence: bool) -> Result<Window, EventError> {
-        self.only(bits!(Op By Id Owner Reason Scope Start End), op)?;
+        self.only(bits!(Op By Id Owner Reason Scope Start End Rrule Change), op)?;
         let start = if self.has(Key::Start) { Key::Start } else { Key::At };
         let start = self.time(start, op)?;
         if !self.has(Key::End) {
@@ -462,7 +471,10 @@ impl<'a> Flat<'a> {
             None => self.texts[Key::By as usize].clone().into_owned(),
         };
         let scope = std::mem::take(&mut self.scope);
-        Ok(Window { id, owner, reason: self.reason()?, scope, start, end, silence })
+        let change = self.optional_id(Key::Change)?.map(Cow::into_owned);
+        let rrule = self.optional_id(Key::Rrule)?.map(Cow::into_owned);
+        let reason = self.reason()?;
+        Ok(Window { id, owner, reason, change, scope, start, end, rrule, silence })
     }
 
     fn desk(&mut self) -> Result<DeskNews, EventError> {
@@ -493,7 +505,7 @@ impl<'a> Flat<'a> {
         Ok(self.take(key))
     }
 
-    fn only(&self, allowed: u32, what: &'static str) -> Result<(), EventError> {
+    fn only(&self, allowed: u64, what: &'static str) -> Result<(), EventError> {
         let surplus = self.seen & !allowed;
         if surplus == 0 && self.stranger.is_none() {
             return Ok(());

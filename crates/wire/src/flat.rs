@@ -40,6 +40,7 @@ keys! {
     Source = "source", Key = "key", State = "state", Severity = "severity", Summary = "summary",
     Op = "op", Incident = "incident", By = "by", Text = "text", Priority = "priority",
     Id = "id", Owner = "owner", Start = "start", End = "end",
+    Until = "until", Rrule = "rrule",
     Desk = "desk", Change = "change", Hash = "hash", Instance = "instance", Since = "since",
     Values = "values", Seq = "seq", Scope = "scope",
 }
@@ -48,12 +49,12 @@ keys! {
 const TEXTS: usize = Key::Values as usize;
 
 impl Key {
-    pub(crate) const fn bit(self) -> u32 {
-        1 << self as u32
+    pub(crate) const fn bit(self) -> u64 {
+        1 << self as u64
     }
 
     /// The keys in a word of bits, as a list for a person.
-    pub(crate) fn names(bits: u32) -> Vec<&'static str> {
+    pub(crate) fn names(bits: u64) -> Vec<&'static str> {
         Key::ALL.iter().filter(|k| bits & k.bit() != 0).map(|k| k.name()).collect()
     }
 }
@@ -61,7 +62,7 @@ impl Key {
 /// Everything an object said, by key.
 pub(crate) struct Flat<'a> {
     /// Which keys were there.
-    pub(crate) seen: u32,
+    pub(crate) seen: u64,
     pub(crate) texts: [Cow<'a, str>; TEXTS],
     pub(crate) values: Values<'a>,
     pub(crate) seq: u64,

@@ -42,11 +42,13 @@ pub fn event_schema() -> Value {
             "owner": id("Whose it is; by default his who asks for it."),
             "reason": reason(),
             "scope": {
-                "description": "Ids of devices, links and sites, or class:x, tag:x. A site covers its devices.",
+                "description": "Ids of devices, links, services and sites, or class:x, tag:x. A site covers its devices.",
                 "type": "array", "minItems": 1, "maxItems": limits::SCOPE_MAX, "items": id("An id."),
             },
             "start": time("From here; by default from at."),
             "end": time("To here. There is always an end."),
+            "rrule": id("It comes again by this rule of RFC 5545, in the time zone of the installation; start and end are its first span."),
+            "change": id("The change that it is for: what fails on its scope within two hours of its end is suspected to be its doing."),
         })
     };
     let window_needs = ["id", "scope", "end"];
@@ -95,9 +97,10 @@ pub fn event_schema() -> Value {
         ),
         command(
             "reprioritise",
-            json!({"incident": incident(), "priority": {"enum": words::PRIORITIES}, "reason": reason()}),
+            json!({"incident": incident(), "priority": {"enum": words::PRIORITIES}, "reason": reason(),
+                   "until": time("When the computed one is effective again; by default not before the incident ends.")}),
             &["incident", "priority"],
-            "The priority is this, until the incident ends.",
+            "The priority is this, until the incident ends or until comes.",
         ),
         command("maintenance", window(), &window_needs, "A window in which alarms are expected."),
         command(

@@ -58,7 +58,8 @@ fn incident() -> impl Strategy<Value = IncidentId> {
     id().prop_map(|s| IncidentId::from_text(&s))
 }
 
-fn window() -> impl Strategy<Value = Window> {
+/// On the heap: as a value on the stack it would be too large for a test's thread.
+fn window() -> BoxedStrategy<Window> {
     (
         id(),
         id(),
@@ -66,31 +67,46 @@ fn window() -> impl Strategy<Value = Window> {
         proptest::collection::vec(id(), 1..4),
         0i64..4_000_000_000_000,
         1i64..1_000_000,
+        proptest::option::of(id()),
+        proptest::option::of(id()),
     )
-        .prop_map(|(id, owner, reason, scope, start, long)| Window {
+        .prop_map(|(id, owner, reason, scope, start, long, change, rrule)| Window {
             id,
             owner,
             reason,
+            change,
+            rrule,
             scope,
             start: Timestamp::from_millis(start),
             end: Timestamp::from_millis(start + long),
             silence: false,
         })
+        .boxed()
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
+fn operation() -> BoxedStrategy<Operation> {
     prop_oneof![
         incident().prop_map(|incident| Operation::Acknowledge { incident }),
         (incident(), note()).prop_map(|(incident, text)| Operation::Note { incident, text }),
         (incident(), prose())
             .prop_map(|(incident, reason)| Operation::Resolve { incident, reason }),
-        (incident(), proptest::sample::select(Priority::ALL), prose()).prop_map(
-            |(incident, priority, reason)| Operation::Reprioritise { incident, priority, reason }
-        ),
+        (
+            incident(),
+            proptest::sample::select(Priority::ALL),
+            prose(),
+            proptest::option::of(0i64..4_000_000_000_000)
+        )
+            .prop_map(|(incident, priority, reason, until)| Operation::Reprioritise {
+                incident,
+                priority,
+                reason,
+                until: until.map(Timestamp::from_millis),
+            }),
         window().prop_map(Operation::Maintenance),
         window().prop_map(|w| Operation::Silence(Window { silence: true, ..w })),
         id().prop_map(|id| Operation::EndWindow { id }),
     ]
+    .boxed()
 }
 
 fn kind() -> impl Strategy<Value = Kind<'static>> {

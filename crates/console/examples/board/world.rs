@@ -455,8 +455,14 @@ impl Backend for World {
             silence: false,
             active: true,
             hides: 2,
+            hid: 2,
             from: "command".to_owned(),
+            ..WindowDoc::default()
         }]
+    }
+
+    fn timezone(&self) -> String {
+        "Asia/Jakarta".to_owned()
     }
 
     async fn knows_scope(&self, scope: &str) -> bool {

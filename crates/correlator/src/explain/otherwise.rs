@@ -369,9 +369,11 @@ impl Tries<'_> {
             id: "\u{1}".into(),
             owner: String::new(),
             reason: String::new(),
+            change: None,
             scope: root.iter().map(ToString::to_string).collect(),
             start: now,
             end: now.max(self.event.at) + Duration::from_hours(24),
+            rrule: None,
             silence: false,
         };
         let operation = Operation::Maintenance(window);

@@ -10,7 +10,7 @@ use model::event::{Command, Observation, Operation, Outcome, Severity, Signal, S
 use model::inventory::{
     DeviceSpec, InventorySpec, LinkSpec, Needs, ProbeSpec, ServiceSpec, SiteSpec,
 };
-use model::settings::Window;
+use model::settings::{Season, Window};
 use model::{Decision, Event, IncidentId, Inventory, Kind, Priority, Settings, Timestamp};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -213,17 +213,24 @@ impl Story {
                 Operation::Reprioritise {
                     incident: IncidentId::from_text(&self.id(words[1])),
                     priority: Priority::from_word(words[2]).unwrap(),
-                    reason: words[4..].join(" "),
+                    reason: without_options(&words[4..]),
+                    until: option(&words, "for")
+                        .map(|d| self.at() + model::time::parse_duration(d).unwrap()),
                 },
             ),
             "maintenance" | "silence" => {
-                let end = self.at() + model::time::parse_duration(words[3]).unwrap();
+                let start = option(&words, "in")
+                    .map_or(Duration::ZERO, |d| model::time::parse_duration(d).unwrap());
+                let start = self.at() + start;
+                let end = start + model::time::parse_duration(words[3]).unwrap();
                 let w = Window {
                     id: words[1].into(),
                     owner: "sari".into(),
                     reason: "planned".into(),
-                    scope: vec![words[2].into()],
-                    start: self.at(),
+                    change: option(&words, "change").map(str::to_owned),
+                    rrule: option(&words, "rrule").map(str::to_owned),
+                    scope: words[2].split(',').map(str::to_owned).collect(),
+                    start,
                     end,
                     silence: words[0] == "silence",
                 };
@@ -232,7 +239,54 @@ impl Story {
                     if w.silence { Operation::Silence(w) } else { Operation::Maintenance(w) },
                 );
             }
+            "end" => self.command("sari", Operation::EndWindow { id: words[1].into() }),
+            "windows" => self.show_windows(),
+            "season" => {
+                let after = |w: &str| DAWN + model::time::parse_duration(w).unwrap();
+                self.settings.seasons.push(Season {
+                    name: words[1].into(),
+                    from: after(words[3]),
+                    to: after(words[4]),
+                    rrule: option(&words, "rrule").map(str::to_owned),
+                    services: vec![words[2].into()],
+                    criticality: model::Criticality::Vital,
+                });
+            }
             other => panic!("unknown word {other:?} in a story"),
+        }
+    }
+
+    /// What `kentongan maintenance list` shows.
+    fn show_windows(&mut self) {
+        let now = self.at();
+        let looks = self.core().window_looks();
+        let since = |at: Timestamp| {
+            model::time::show_duration(Duration::from_secs(at.since(DAWN).as_secs()))
+        };
+        let at = since(now);
+        if looks.is_empty() {
+            let _ = writeln!(self.out, "{at} no windows");
+        }
+        for w in looks {
+            let state = match (w.over, w.start <= now) {
+                (true, _) => "over",
+                (false, true) => "active",
+                (false, false) => "planned",
+            };
+            let targets = |of: &[Arc<str>]| of.join(",");
+            let _ = writeln!(
+                self.out,
+                "{at} window {} {} {state} {}..{} hides={} hid={} [{}] overran=[{}]{}",
+                w.window.word(),
+                w.window.id,
+                since(w.start),
+                since(w.end),
+                w.hides,
+                w.hid,
+                targets(&w.hid_targets),
+                targets(&w.overran),
+                w.advice.map_or(String::new(), |a| format!(" | {a}"))
+            );
         }
     }
 
@@ -419,6 +473,11 @@ impl Story {
             ),
         };
     }
+}
+
+fn without_options(words: &[&str]) -> String {
+    let words: Vec<&str> = words.iter().filter(|w| !w.contains('=')).copied().collect();
+    words.join(" ")
 }
 
 fn option<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {

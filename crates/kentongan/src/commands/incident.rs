@@ -1,9 +1,10 @@
 //! `kentongan incident`.
 
 use super::client::Client;
-use super::page::{Cell, Look, Page, list, number, of_priority, of_state, text, texts};
-use super::{Call, print, print_json};
+use super::page::{Cell, Look, Page, list, now, number, of_priority, of_state, text, texts};
+use super::{Call, WRONG, print, print_json};
 use crate::cli::{By, IncidentArgs, IncidentCommand, WhichIncidents};
+use crate::config::instant;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -47,9 +48,29 @@ pub async fn run(args: &IncidentArgs, call: &Call) -> anyhow::Result<ExitCode> {
         IncidentCommand::Resolve { id, reason, by } => {
             command(&client, id, "resolve", json!({ "reason": reason }), by, "resolved").await?;
         }
-        IncidentCommand::Reprioritise { id, priority, reason, by } => {
+        IncidentCommand::Reprioritise { id, priority, reason, duration, until, by } => {
             let priority = format!("{priority:?}");
-            let body = json!({ "priority": priority, "reason": reason });
+            let mut body = json!({ "priority": priority, "reason": reason });
+            let until = match (duration, until) {
+                (Some(d), _) => match model::time::parse_duration(d) {
+                    Ok(d) => Some(now() + d),
+                    Err(why) => {
+                        eprintln!("kentongan: {why}");
+                        return Ok(ExitCode::from(WRONG));
+                    }
+                },
+                (None, Some(t)) => match instant(t, &client.contact.locale.timezone) {
+                    Some(t) => Some(t),
+                    None => {
+                        eprintln!("kentongan: {t:?} is no time; write it as 2026-11-24T22:00");
+                        return Ok(ExitCode::from(WRONG));
+                    }
+                },
+                (None, None) => None,
+            };
+            if let Some(until) = until {
+                body["until"] = json!(until.to_string());
+            }
             command(&client, id, "reprioritise", body, by, &format!("now {priority}")).await?;
         }
     }

@@ -26,7 +26,18 @@ pub async fn run(args: &MaintenanceArgs, call: &Call) -> anyhow::Result<ExitCode
             };
             if *json { print_json(&answer)? } else { print(&listed(&answer, &page))? }
         }
-        MaintenanceCommand::Add { scope, duration, from, to, reason, id, silence, by } => {
+        MaintenanceCommand::Add {
+            scope,
+            duration,
+            from,
+            to,
+            reason,
+            change,
+            rrule,
+            id,
+            silence,
+            by,
+        } => {
             let mut body = json!({
                 "by": name(by)?, "reason": reason, "scope": scope, "silence": silence,
             });
@@ -38,7 +49,9 @@ pub async fn run(args: &MaintenanceArgs, call: &Call) -> anyhow::Result<ExitCode
                 };
                 body[key] = json!(at.to_string());
             }
-            for (key, given) in [("duration", duration), ("id", id)] {
+            for (key, given) in
+                [("duration", duration), ("id", id), ("change", change), ("rrule", rrule)]
+            {
                 if let Some(given) = given {
                     body[key] = json!(given);
                 }
@@ -75,20 +88,22 @@ fn configured(call: &Call) -> Result<Value, ExitCode> {
         .settings
         .windows
         .iter()
-        .filter(|w| w.end > now)
-        .map(|w| {
-            json!({
+        .filter_map(|w| {
+            let (start, end) = w.span_at(now, configuration.settings.zone())?;
+            Some(json!({
                 "id": w.id, "owner": w.owner, "reason": w.reason, "scope": w.scope,
-                "start": w.start.to_string(), "end": w.end.to_string(), "silence": w.silence,
-                "active": w.start <= now, "hides": 0, "from": "config",
-            })
+                "change": w.change, "rrule": w.rrule,
+                "start": start.to_string(), "end": end.to_string(), "silence": w.silence,
+                "active": start <= now, "over": false, "hides": 0, "hid": 0, "hid_targets": [],
+                "overran": [], "from": "config",
+            }))
         })
         .collect();
     Ok(json!({ "windows": windows }))
 }
 
 fn listed(answer: &Value, page: &Page) -> String {
-    let heading = ["WINDOW", "STATE", "FROM", "TO", "COVERS", "HIDES", "WHOSE", "WHY"];
+    let heading = ["WINDOW", "STATE", "FROM", "TO", "COVERS", "HIDES", "HID", "WHOSE", "WHY"];
     let mut rows: Vec<Vec<Cell>> =
         vec![heading.iter().map(|h| ((*h).to_owned(), Look::Faint)).collect()];
     for w in list(answer, "windows") {
@@ -107,11 +122,24 @@ fn listed(answer: &Value, page: &Page) -> String {
             (page.time(&text(w, "end")), Look::Plain),
             (texts(w, "scope").join(" "), Look::Plain),
             (number(w, "hides").to_string(), Look::Plain),
+            (number(w, "hid").to_string(), Look::Plain),
             (text(w, "owner"), Look::Plain),
-            (text(w, "reason"), Look::Plain),
+            (why(w), Look::Plain),
         ]);
     }
     if rows.len() == 1 { "no windows\n".to_owned() } else { page.table(&rows) }
+}
+
+/// Why it is there, what it is for, when it comes again, and what should be done about it.
+fn why(w: &Value) -> String {
+    let mut why = text(w, "reason");
+    for (key, before) in [("change", "change "), ("rrule", "again by "), ("advice", "")] {
+        let more = text(w, key);
+        if !more.is_empty() {
+            why = format!("{why}; {before}{more}");
+        }
+    }
+    why
 }
 
 #[cfg(test)]

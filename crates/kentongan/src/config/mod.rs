@@ -69,8 +69,6 @@ pub struct Configuration {
     pub heartbeat: Option<Heartbeat>,
     /// Language and time zone.
     pub locale: Locale,
-    /// Seasons in which some services matter more.
-    pub seasons: Vec<Season>,
     /// SHA-256 of the text of every file and of the settings in the environment, hex.
     pub hash: String,
     /// Every file that was read, the main one first.
@@ -215,21 +213,6 @@ pub struct Locale {
     /// When a shift begins, ascending; the last one goes on until the first one of the next day.
     /// Never empty.
     pub shifts: Vec<jiff::civil::Time>,
-}
-
-/// A season in which some services matter more.
-#[derive(Debug, Clone)]
-pub struct Season {
-    /// Its name.
-    pub name: String,
-    /// From here …
-    pub from: model::Timestamp,
-    /// … to here.
-    pub to: model::Timestamp,
-    /// Which services.
-    pub services: Vec<String>,
-    /// How much they matter then.
-    pub criticality: model::Criticality,
 }
 
 /// Reads the configuration at `path`, with the settings of this process' environment.

@@ -234,6 +234,9 @@ pub struct Correlator {
     pub flap_end: Key<u32>,
     /// The window in which changes are counted. Default: "1h".
     pub flap_window: Key<Span>,
+    /// More new incidents than this in a minute are a storm: its P3s are presented as one digest, P1s
+    /// and P2s never. 0 turns it off. Default: 30.
+    pub storm_above: Key<u32>,
 }
 
 /// Which priority an incident gets: by how far it reaches, and by the most critical thing in it.
@@ -353,7 +356,7 @@ pub struct RouteMatch {
 /// A window in which alarms are expected.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["scope", "start", "end"]))]
+#[schemars(extend("required" = ["scope", "reason", "start"]))]
 pub struct Maintenance {
     /// Its id. Default: made from what it covers.
     pub id: Key<String>,
@@ -361,12 +364,23 @@ pub struct Maintenance {
     pub owner: Key<String>,
     /// Why.
     pub reason: Key<String>,
-    /// Ids of devices, links and sites; or `class:switch`, `tag:core`. A site covers its devices.
+    /// The change that it is for. What fails on its scope within two hours of its end is suspected to
+    /// be its doing.
+    pub change: Key<String>,
+    /// Ids of devices, links, services and sites; or `class:switch`, `tag:core`. A site covers its
+    /// devices.
     pub scope: Key<OneOrMany>,
     /// From here …
     pub start: Key<When>,
-    /// … to here.
+    /// … to here. Either this or `duration`.
     pub end: Key<When>,
+    /// How long it lasts.
+    pub duration: Key<Span>,
+    /// It comes again by this rule of RFC 5545, in the time zone of `[locale]`: "FREQ=WEEKLY;BYDAY=TU".
+    /// `start` is its first time then.
+    pub rrule: Key<String>,
+    /// A silence: nobody wants to hear of it, and it counts against the SLA. Default: false.
+    pub silence: Key<bool>,
 }
 
 /// A season in which some services matter more.
@@ -380,6 +394,8 @@ pub struct Season {
     pub from: Key<When>,
     /// … to here.
     pub to: Key<When>,
+    /// It comes again by this rule of RFC 5545: "FREQ=YEARLY".
+    pub rrule: Key<String>,
     /// Which services.
     pub services: Key<OneOrMany>,
     /// How much they matter then. Default: "vital".

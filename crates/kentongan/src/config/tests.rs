@@ -145,12 +145,15 @@ desk = "rt"
 queue = "Network"
 [[maintenance]]
 scope = ["s", "tag:core"]
+reason = "new UPS"
+change = "CHG-41"
 start = 2026-11-24T22:00:00
 end = "2026-11-24T23:00+08:00"
 [[season]]
 name = "pkb"
 from = 2026-11-01
 to = 2026-12-01
+rrule = "FREQ=YEARLY"
 services = ["samsat"]
 [[site]]
 id = "s"
@@ -186,7 +189,10 @@ needs = { at_least = 1, of = ["s/sw1"] }
     assert_eq!(window.start.to_string(), "2026-11-24T14:00:00.000Z");
     assert_eq!(window.end.to_string(), "2026-11-24T15:00:00.000Z");
     assert_eq!(c.routes[0].sources, ["z"]);
-    assert_eq!(c.seasons[0].criticality, Criticality::Vital);
+    assert_eq!(window.change.as_deref(), Some("CHG-41"));
+    assert_eq!(c.settings.seasons[0].criticality, Criticality::Vital);
+    assert_eq!(c.settings.seasons[0].rrule.as_deref(), Some("FREQ=YEARLY"));
+    assert_eq!(c.settings.zone(), "Asia/Makassar");
 }
 
 #[test]
@@ -312,8 +318,20 @@ fn one_wrong_thing_gives_one_problem() {
             "2:8 source[0].name: \"a b\" cannot be a name",
         ),
         (
-            "[[maintenance]]\nscope = []\nstart = \"now\"\nend = 2026-01-01",
-            "3:9 maintenance[0].start: \"now\" is no time",
+            "[[maintenance]]\nscope = []\nreason = \"x\"\nstart = \"now\"\nend = 2026-01-01",
+            "4:9 maintenance[0].start: \"now\" is no time",
+        ),
+        (
+            "[[maintenance]]\nscope = []\nreason = \" \"\nstart = 2026-01-01\nduration = \"2h\"",
+            "3:10 maintenance[0].reason: this [[maintenance]] does not say why",
+        ),
+        (
+            "[[maintenance]]\nscope = []\nreason = \"x\"\nstart = 2026-01-01\nend = 2026-01-02\nduration = \"2h\"",
+            "6:12 maintenance[0].duration: this lasts 2h, and has an end as well",
+        ),
+        (
+            "[[maintenance]]\nscope = []\nreason = \"x\"\nstart = 2026-01-01\nduration = \"2h\"\nrrule = \"FREQ=WEEKYL\"",
+            "6:9 maintenance[0].rrule: FREQ is \"WEEKYL\"",
         ),
         (
             "[http]\nbody_limit = 99999999999999999999",
@@ -636,8 +654,8 @@ fn what_dangles_is_told_together_with_what_cannot_be_reached() {
          [[service]]\nid = \"samsat\"\nneeds = \"nothing\"\n",
     );
     let has = |what: &str| assert!(said.iter().any(|s| s.contains(what)), "{what}: {said:#?}");
-    has("maintenance[0].scope: \"a/r9\" is no site, device or link");
-    has("\"a|b\" is no site, device or link");
+    has("maintenance[0].scope: \"a/r9\" is no site, device, link or service");
+    has("\"a|b\" is no site, device, link or service");
     has("no device has the class \"swich\"");
     has("there is no site \"aa\"");
     has("no device has the class \"ap\"");

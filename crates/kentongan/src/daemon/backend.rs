@@ -199,19 +199,31 @@ impl Backend for Status {
     async fn windows(&self) -> Vec<WindowDoc> {
         let now = (self.clock)();
         let windows = self.ask(Control::Windows).await.unwrap_or_default();
-        let docs = windows.into_iter().map(|(w, hides, asked_for)| WindowDoc {
-            active: w.start <= now && now < w.end,
-            id: w.id,
-            owner: w.owner,
-            reason: w.reason,
-            scope: w.scope,
+        let names = |of: Vec<Arc<str>>| of.iter().map(ToString::to_string).collect();
+        let docs = windows.into_iter().map(|w| WindowDoc {
+            active: !w.over && w.start <= now && now < w.end,
+            over: w.over,
+            id: w.window.id,
+            owner: w.window.owner,
+            reason: w.window.reason,
+            scope: w.window.scope,
             start: w.start.to_string(),
             end: w.end.to_string(),
-            silence: w.silence,
-            hides,
-            from: if asked_for { "command" } else { "config" }.into(),
+            silence: w.window.silence,
+            change: w.window.change,
+            rrule: w.window.rrule,
+            hides: w.hides as u64,
+            hid: w.hid,
+            hid_targets: names(w.hid_targets),
+            overran: names(w.overran),
+            advice: w.advice,
+            from: if w.asked_for { "command" } else { "config" }.into(),
         });
         docs.collect()
+    }
+
+    fn timezone(&self) -> String {
+        self.in_force().configuration.settings.zone().to_owned()
     }
 
     async fn knows_scope(&self, scope: &str) -> bool {
@@ -225,6 +237,7 @@ impl Backend for Status {
         inventory.device(scope).is_some()
             || inventory.link(scope).is_some()
             || inventory.site(scope).is_some()
+            || inventory.services.iter().any(|s| &*s.id == scope)
     }
 
     async fn builtin_tickets(&self) -> Vec<BuiltinTicketDoc> {

@@ -53,8 +53,8 @@ pub enum Control {
     Reload(Arc<Configuration>),
     /// Every target as it is now.
     Targets(oneshot::Sender<Vec<TargetDoc>>),
-    /// Every window that has not ended, with how many alarms it holds back.
-    Windows(oneshot::Sender<Vec<(model::settings::Window, u64, bool)>>),
+    /// Every window that has not ended, and those that ended lately.
+    Windows(oneshot::Sender<Vec<correlator::WindowLook>>),
 }
 
 /// What others may see of the loop at any time.
@@ -537,15 +537,7 @@ impl CoreLoop {
                 let _ = answer.send(self.targets());
             }
             Control::Windows(answer) => {
-                let windows = self.core.windows();
-                let with_counts = windows.map(|w| {
-                    (
-                        w.clone(),
-                        self.core.hidden_by(&w.id) as u64,
-                        self.core.window_is_asked_for(&w.id),
-                    )
-                });
-                let _ = answer.send(with_counts.collect());
+                let _ = answer.send(self.core.window_looks());
             }
         }
         Ok(())

@@ -1,14 +1,15 @@
 //! How events become incidents: the correlator, priorities, windows, seasons, time zone.
 
+use super::super::Locale;
 use super::super::inventory::{criticality, items, many};
 use super::super::origin::Place;
 use super::super::raw::{self, LanguageWord, PriorityWord};
 use super::super::read::Key;
 use super::super::units::{OneOrMany, Span, When};
-use super::super::{Locale, Season};
 use super::Reading;
 use jiff::civil::Time;
-use model::settings::{Flapping, Language, PriorityTable, Settings, Window};
+use model::calendar::check_rule;
+use model::settings::{Flapping, Language, PriorityTable, Season, Settings, Storm, Window};
 use model::time::show_duration;
 use model::{Criticality, Priority, Timestamp};
 use std::time::Duration;
@@ -24,7 +25,9 @@ impl Reading<'_> {
             end: c.flap_end.or(default.flapping.end),
             window: span(&c.flap_window, default.flapping.window),
         };
+        let storm = Storm { above: c.storm_above.or(default.storm.above), ..default.storm };
         let settings = Settings {
+            storm,
             hold_max: span(&c.hold_max, default.hold_max),
             reopen_within: span(&c.reopen_within, default.reopen_within),
             close_after: span(&c.close_after, default.close_after),
@@ -78,11 +81,32 @@ impl Reading<'_> {
                     "add scope = [\"semarang\"]",
                 );
             }
+            if raw.reason.or(String::new()).trim().is_empty() {
+                let help = "add reason = \"…\": whoever reads the list at night has only this";
+                let message = "this [[maintenance]] does not say why";
+                match raw.reason.place() {
+                    None => self.missing(table, "reason", message, help),
+                    Some(place) => self.error(place, message, help),
+                }
+            }
             let start = self.instant(&raw.start, table, "start", locale);
-            let end = self.instant(&raw.end, table, "end", locale);
+            let end = match (raw.duration.get(), raw.duration.place()) {
+                (Some(long), Some(place)) if !raw.end.is_absent() => {
+                    let message =
+                        format!("this lasts {}, and has an end as well", show_duration(long.0));
+                    self.error(place, message, "remove duration or end");
+                    None
+                }
+                (Some(long), _) => {
+                    self.not_zero(&raw.duration);
+                    start.map(|start| start + long.0)
+                }
+                _ => self.instant(&raw.end, table, "end", locale),
+            };
             let (Some(start), Some(end), Some(scope)) = (start, end, raw.scope.get()) else {
                 continue;
             };
+            let rrule = self.recurrence(&raw.rrule, start, end, locale);
             if let (true, Some(place)) = (end <= start, raw.end.place()) {
                 self.error(place, "this ends before it has begun", "make end later than start");
             }
@@ -103,10 +127,12 @@ impl Reading<'_> {
                 id,
                 owner: raw.owner.or(String::new()),
                 reason: raw.reason.or(String::new()),
+                change: raw.change.get().cloned(),
                 scope: scope.0.clone(),
                 start,
                 end,
-                silence: false,
+                rrule,
+                silence: raw.silence.or(false),
             };
             windows.push((window, place));
         }
@@ -131,9 +157,32 @@ impl Reading<'_> {
             };
             let name = raw.name.or(String::new());
             let services = many(&raw.services);
-            seasons.push(Season { name, from, to, services, criticality: matters });
+            let rrule = self.recurrence(&raw.rrule, from, to, locale);
+            seasons.push(Season { name, from, to, rrule, services, criticality: matters });
         }
         seasons
+    }
+
+    /// A rule by which a span comes again.
+    fn recurrence(
+        &mut self,
+        key: &Key<String>,
+        start: Timestamp,
+        end: Timestamp,
+        locale: &Locale,
+    ) -> Option<String> {
+        let (rule, place) = (key.get()?, key.place()?);
+        // That it ends before it begins is said already.
+        if end <= start {
+            return None;
+        }
+        match check_rule(rule, start, end, &zone_name(locale)) {
+            Ok(rule) => Some(rule),
+            Err(e) => {
+                self.error(place, e.why, e.help);
+                None
+            }
+        }
     }
 
     pub(super) fn instant(
@@ -208,6 +257,11 @@ impl Reading<'_> {
         }
         shifts
     }
+}
+
+/// The IANA name of the time zone.
+pub(super) fn zone_name(locale: &Locale) -> String {
+    locale.timezone.iana_name().unwrap_or("UTC").to_owned()
 }
 
 /// An instant as people write it: RFC 3339, or a local time of `timezone`.

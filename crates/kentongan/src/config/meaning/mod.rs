@@ -47,6 +47,7 @@ impl Reading<'_> {
             language: locale.language,
             timezone: locale.timezone.clone(),
             windows: windows.iter().map(|(w, _)| w.clone()).collect(),
+            seasons: self.seasons(&root, &locale),
             ..self.correlator(&root)
         };
         let probe = self.probe(&root, own_probe, asking);
@@ -54,7 +55,6 @@ impl Reading<'_> {
         let http = self.http(&root);
         let journal = self.journal(&root);
         let heartbeat = self.heartbeat(&root);
-        let seasons = self.seasons(&root, &locale);
         let inventory = self.inventory(&collected);
         self.references(&root, &windows, &collected);
         let inventory = inventory?;
@@ -72,7 +72,6 @@ impl Reading<'_> {
             routes,
             heartbeat,
             locale,
-            seasons,
             hash: String::new(),
             files: Vec::new(),
             warnings: Report::default(),

@@ -98,10 +98,15 @@ impl Reading<'_> {
                 } else if !known.devices.contains(id.as_str())
                     && !known.links.contains(id)
                     && !known.sites.contains(id.as_str())
+                    && !known.services.contains(id.as_str())
                 {
                     let ids = known.devices.iter().chain(&known.sites).copied();
-                    let help = nearest(id, ids, "name a site, a device, a link, class:… or tag:…");
-                    self.error(*place, format!("{id:?} is no site, device or link"), help);
+                    let help = nearest(
+                        id,
+                        ids,
+                        "name a site, a device, a link, a service, class:… or tag:…",
+                    );
+                    self.error(*place, format!("{id:?} is no site, device, link or service"), help);
                 }
             }
         }
