@@ -8,6 +8,8 @@ mod core_loop;
 mod desks;
 mod heartbeat;
 mod plan;
+#[cfg(test)]
+mod recorded;
 mod reload;
 mod resume;
 mod sinks;

@@ -142,7 +142,7 @@ async fn told_by(
         });
     Ok(read
         .inspect_err(|why| {
-            tracing::warn!(hash, why, "a configuration kept in the journal cannot be used")
+            tracing::warn!(hash, why, "a configuration kept in the journal cannot be used");
         })
         .ok())
 }
