@@ -26,8 +26,16 @@ impl Correlator {
             0 | 1 => Scope::Lokal,
             _ => Scope::Situs,
         };
-        let what = self.what_fails(ix, i, !down.is_empty());
-        let (computed, why) = self.priority_of(i, &down, scope, &urgency, &affected);
+        let behind = self.passes_through(i);
+        let mut what = self.what_fails(ix, i, !down.is_empty());
+        if let Some(hint) = self.hint(i, behind.as_deref(), &affected) {
+            what = format!("{what}; {hint}");
+        }
+        let (mut computed, mut why) = self.priority_of(i, &down, scope, &urgency, &affected);
+        if behind.is_some() {
+            computed = computed.max(model::Priority::P3);
+            why = format!("{why}; what only it leads to answers, so at most P3");
+        }
         let condition = self.condition_of(i);
         let since =
             i.members.iter().filter_map(|k| self.state.alarms.get(k)).map(|a| a.onset).min();
@@ -128,6 +136,9 @@ impl Correlator {
         if self.all_unseen(&i.members) {
             return Condition::Unknown;
         }
+        if i.masked_by.is_some() {
+            return Condition::Masked;
+        }
         let Cause::Device(t) = i.cause else { return Condition::Failing };
         let Some(d) = self.reach.device_of(t) else { return Condition::Failing };
         let view = &self.reach.devices[d.0 as usize];
@@ -136,11 +147,65 @@ impl Correlator {
         if explained_elsewhere { Condition::Masked } else { Condition::Failing }
     }
 
+    /// What answers behind a silent device that alone leads there: it passes traffic on.
+    fn passes_through(&self, i: &Incident) -> Option<Arc<str>> {
+        let Cause::Device(t) = i.cause else { return None };
+        let d = self.reach.device_of(t).filter(|_| i.shared.is_none())?;
+        self.answers_behind(d.0)
+    }
+
+    /// What the evidence around it says besides, in half a sentence.
+    fn hint(&self, i: &Incident, behind: Option<&str>, affected: &Affected) -> Option<String> {
+        if i.shared.is_some() {
+            return None;
+        }
+        if let Some(x) = behind {
+            return Some(format!(
+                "but {x} answers, which only it leads to: it is not answering rather than down, or a link is missing in the inventory"
+            ));
+        }
+        let spare = match i.cause {
+            Cause::Device(t) => {
+                let d = self.reach.device_of(t)?;
+                if !self.reach.devices[d.0 as usize].down() {
+                    return None;
+                }
+                if let Some(hint) = self.port_hint(d.0) {
+                    return Some(hint);
+                }
+                self.inventory.services_of(Element::Device(d))
+            }
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => &[],
+        };
+        // A service that is met without it has one fewer to fall back on.
+        let id = |s: &u32| &self.inventory.services[*s as usize].id;
+        let whole: Vec<&str> =
+            spare.iter().map(id).filter(|s| !affected.services.contains(s)).map(|s| &**s).collect();
+        (!whole.is_empty()).then(|| format!("redundancy of {} is lost", whole.join(", ")))
+    }
+
     /// What fails, in one sentence.
     fn what_fails(&self, ix: IncidentIx, i: &Incident, unreachable: bool) -> String {
         let root = i.root.join(" or ");
         if let Cause::Blind(p) = i.cause {
             return self.blind_words(p);
+        }
+        if i.shared.is_some() {
+            let targets = i.members.iter().map(|k| self.target_of_alarm(*k));
+            let failing: BTreeSet<&Arc<str>> = targets
+                .map(|t| self.state.targets.name(t))
+                .filter(|n| !i.root.contains(*n))
+                .collect();
+            let first: Vec<&str> = failing.iter().take(3).map(|n| &***n).collect();
+            let more = match failing.len().saturating_sub(first.len()) {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            return format!(
+                "{root}: all that needs it and can be seen fails ({}{more}), {}",
+                first.join(", "),
+                self.seen_by(i)
+            );
         }
         if unreachable {
             return format!("{root} does not answer, {}", self.seen_by(i));

@@ -693,6 +693,7 @@ impl Correlator {
         if let Some(d) = self.reach.device_of(target) {
             self.dirty.devices.insert(d.0);
         }
+        self.blame_is_off(key);
         let Some(alarm) = self.state.alarms.get(&key) else { return };
         if alarm.state == AlarmState::Flapping || flapping {
             self.begin_flapping(ix);
@@ -711,6 +712,8 @@ impl Correlator {
         let key = silent(ix);
         if self.state.alarms.contains_key(&key) && !self.is_flapping(key) {
             self.drop_alarm(key);
+            let device = self.reach.device_of(self.state.checks[ix as usize].target);
+            self.dirty.devices.extend(device.map(|d| d.0));
         }
     }
 

@@ -166,6 +166,21 @@ impl Correlator {
             }
             self.end_alarm(key, "it was removed from the inventory");
         }
+        let masked: Vec<IncidentIx> = self
+            .state
+            .incidents
+            .iter()
+            .filter(|(_, i)| i.open() && i.masked_by.is_some())
+            .map(|(ix, _)| *ix)
+            .collect();
+        for ix in masked {
+            let Some(i) = self.state.incidents.get_mut(&ix) else { continue };
+            let (Cause::Device(t) | Cause::Link(t) | Cause::Other(t)) = i.cause else { continue };
+            if self.reach.things[t as usize] == Thing::Stranger {
+                i.removed = true;
+                self.unmask(ix);
+            }
+        }
         // Levels that the rules no longer have.
         let rules = &self.rules;
         let checks = &self.state.checks;

@@ -5,6 +5,7 @@
 
 use crate::Correlator;
 use crate::reach::{Component, Need, Thing, held};
+use crate::shared_risk::{Findings, Part};
 use crate::state::{AlarmKey, Cause, CheckIx, IncidentIx, TargetIx, Waiter};
 use model::inventory::{DeviceIx, LinkIx};
 use model::{AlarmState, Timestamp, Verdict};
@@ -65,10 +66,9 @@ impl Correlator {
     pub(crate) fn evaluate(&mut self) {
         self.look_at_probes();
         let mut dirty = std::mem::take(&mut self.dirty);
-        // Where the alarms of an incident went that it lost.
-        let mut went: BTreeMap<IncidentIx, IncidentIx> = BTreeMap::new();
+        let mut findings = Findings::default();
         if !self.state.aside.is_empty() {
-            self.tell_of_the_blind(&mut went);
+            self.tell_of_the_blind(&mut findings.went);
         }
         let mut look_at = BTreeSet::new();
         if dirty.all {
@@ -77,24 +77,73 @@ impl Correlator {
                 self.state.alarms.iter().filter(|(_, a)| held(a.state)).map(|(k, _)| *k).collect();
         }
         for d in dirty.devices {
+            self.blamed_with(d, &mut findings);
             if self.reach.devices[d as usize].down() {
                 look_at.insert(d);
             } else {
+                self.can_be_seen(d);
                 look_at.extend(self.reach.down_beside(&self.inventory, d));
             }
         }
         let mut seen = BTreeSet::new();
         for d in look_at {
             if !seen.contains(&d) && self.reach.devices[d as usize].down() {
-                self.look_around(d, &mut seen, &mut went);
+                self.look_around(d, &mut seen, &mut findings);
             }
         }
         for key in dirty.alarms {
             if self.state.alarms.get(&key).is_some_and(|a| held(a.state)) && !self.is_reach(key) {
-                self.look_at_local(key, &mut went);
+                self.look_at_local(key, &mut findings);
             }
         }
-        self.settle_touched(&went);
+        // Whoever is explained otherwise now, since somebody else was looked at.
+        while let Some(part) = findings.again.pop_first() {
+            match part {
+                Part::Device(d) => {
+                    if !seen.contains(&d) && self.reach.devices[d as usize].down() {
+                        self.look_around(d, &mut seen, &mut findings);
+                    }
+                }
+                Part::Link(_) | Part::Service(_) => {
+                    for key in self.alarms_of(part) {
+                        if self.state.alarms.contains_key(&key) {
+                            self.look_at_local(key, &mut findings);
+                        }
+                    }
+                }
+            }
+        }
+        self.settle_touched(&findings.went);
+    }
+
+    /// Something became known of a device: what is blamed for it, or was cleared by it, is looked at
+    /// again with all it explains.
+    fn blamed_with(&self, device: u32, findings: &mut Findings) {
+        if !self.shares() {
+            return;
+        }
+        let links = self.inventory.graph.neighbours(device).iter().map(|(_, l)| Part::Link(*l));
+        let mut incidents = BTreeSet::new();
+        for part in links.chain([Part::Device(device)]) {
+            incidents.extend(self.explained_above(part));
+        }
+        for ix in incidents {
+            for key in &self.state.incidents[&ix].members {
+                let target = self.target_of_alarm(*key);
+                match self.reach.things[target as usize] {
+                    Thing::Device(d) if self.is_reach(*key) => {
+                        findings.again.insert(Part::Device(d.0));
+                    }
+                    Thing::Port(_, Some(l)) => {
+                        findings.again.insert(Part::Link(l.0));
+                    }
+                    Thing::Service(s) => {
+                        findings.again.insert(Part::Service(s));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Unreachable devices, ascending.
@@ -126,15 +175,10 @@ impl Correlator {
     }
 
     /// Explains the unreachable devices around `start`, or waits for whose evidence is wanted first.
-    fn look_around(
-        &mut self,
-        start: u32,
-        seen: &mut BTreeSet<u32>,
-        went: &mut BTreeMap<IncidentIx, IncidentIx>,
-    ) {
+    fn look_around(&mut self, start: u32, seen: &mut BTreeSet<u32>, findings: &mut Findings) {
         if let Some(incident) = self.surrounded(start) {
             for key in self.reach_alarms(start).into_iter().chain(self.said_of_the_same(&[start])) {
-                self.attach(key, incident, went);
+                self.attach(key, incident, &mut findings.went);
             }
             return;
         }
@@ -184,9 +228,25 @@ impl Correlator {
             }
         }
         seen.extend(c.members.iter().copied());
+        let needs: Vec<(u32, Need)> = c.frontier.keys().map(|f| (*f, since(*f))).collect();
+        let mut wanting = BTreeSet::new();
+        for (f, need) in needs.into_iter().filter(|(_, n)| n.held) {
+            let mut wanted = self.may_clear(Part::Device(f), need.since);
+            wanted.extend(self.ports_to_hear(f, &c.frontier[&f], self.silent_since(f)));
+            if !wanted.is_empty() {
+                self.wait_for(&wanted, Waiter::Around(self.reach.devices[f as usize].target));
+                wanting.insert(f);
+            }
+        }
         for (f, group) in self.reach.explain(&self.inventory, &c) {
+            if wanting.contains(&f) {
+                continue;
+            }
             let links = c.frontier.get(&f).cloned().unwrap_or_default();
-            self.explain_group(&c, f, &links, &group, went);
+            if let Some(incident) = self.explain_group(&c, f, &links, &group, findings) {
+                let began = self.silent_since(f);
+                self.mask_behind(&c, f, &group, incident, began);
+            }
         }
         for &m in &c.members {
             let cause = Cause::Device(self.reach.devices[m as usize].target);
@@ -221,21 +281,16 @@ impl Correlator {
         one
     }
 
-    /// The unreachable devices of `group` have one cause: `f`, or its only link to the reachable side.
+    /// The unreachable devices of `group` have one cause: `f`, or its only link to the reachable
+    /// side, or what `f` shares with others that fail.
     fn explain_group(
         &mut self,
         c: &Component,
         f: u32,
         links: &[u32],
         group: &[u32],
-        went: &mut BTreeMap<IncidentIx, IncidentIx>,
-    ) {
-        let cause = Cause::Device(self.reach.devices[f as usize].target);
-        let mut root: Vec<Arc<str>> = vec![self.inventory.devices[f as usize].id.clone()];
-        if let [link] = links {
-            root.push(self.inventory.links[*link as usize].id.clone());
-        }
-        root.sort();
+        findings: &mut Findings,
+    ) -> Option<IncidentIx> {
         let alarms: Vec<AlarmKey> = group
             .iter()
             .flat_map(|&m| self.reach_alarms(m))
@@ -250,29 +305,50 @@ impl Correlator {
         };
         if !own.is_empty() && own.iter().all(recovering) {
             // A first good answer: nothing is explained anew by what is about to be over.
-            return;
+            return None;
         }
-        let known = self
-            .open
-            .get(&cause)
-            .copied()
-            .or_else(|| self.same_under_another_name(c, f, links, &alarms));
+        let choice = self.choice(Part::Device(f), findings);
+        let (cause, root, device, known) = if let Some(choice) = &choice {
+            (choice.cause, choice.root.clone(), choice.device, self.same_as_shared(choice))
+        } else {
+            let cause = Cause::Device(self.reach.devices[f as usize].target);
+            let known = self
+                .open
+                .get(&cause)
+                .copied()
+                .or_else(|| self.same_under_another_name(c, f, links, &alarms, findings));
+            (cause, self.base_root(f, links), f, known)
+        };
         let incident = if let Some(i) = known {
             i
         } else {
-            if let Some(window) = self.window_over(&root, f) {
+            if let Some(window) = self.window_over(&root, device) {
                 self.cover(&alarms, &window);
-                return;
+                return None;
             }
             self.open_or_reopen(cause, &root, &alarms)
         };
-        self.reroot(incident, cause, root);
+        self.reroot(incident, cause, root, choice.map(|c| c.span));
         for key in alarms {
-            self.attach(key, incident, went);
+            self.attach(key, incident, &mut findings.went);
         }
         for key in self.said_of_the_same(group) {
-            self.attach(key, incident, went);
+            self.attach(key, incident, &mut findings.went);
         }
+        Some(incident)
+    }
+
+    /// The device, and its link when exactly one joins it to the reachable side and no port at its
+    /// near end says that the link is up.
+    fn base_root(&self, f: u32, links: &[u32]) -> Vec<Arc<str>> {
+        let mut root: Vec<Arc<str>> = vec![self.inventory.devices[f as usize].id.clone()];
+        if let [link] = links
+            && self.port_up(LinkIx(*link), self.silent_since(f)).is_none()
+        {
+            root.push(self.inventory.links[*link as usize].id.clone());
+        }
+        root.sort();
+        root
     }
 
     /// What else is failing of these devices because they cannot be reached: their agents, the links
@@ -288,7 +364,7 @@ impl Correlator {
                 .map(|a| a.onset)
                 .min();
             keys.extend(self.local_alarms_of(m).into_iter().filter(|k| match k {
-                AlarmKey::Silent(_) => true,
+                AlarmKey::Silent(_) => !self.has_an_incident_before(*k, silent_since),
                 AlarmKey::Level(..) | AlarmKey::Signal(_) => {
                     self.state.alarms.get(k).is_some_and(|a| {
                         held(a.state)
@@ -301,6 +377,16 @@ impl Correlator {
             }));
         }
         keys
+    }
+
+    /// Whether an alarm is of a link that failed before this, and has its own incident.
+    fn has_an_incident_before(&self, key: AlarmKey, began: Option<Timestamp>) -> bool {
+        let own = self.state.alarms.get(&key).and_then(|a| {
+            let i = self.state.incidents.get(&a.incident?)?;
+            Some(matches!(i.cause, Cause::Link(_)) && i.open() && i.shared.is_none())
+        });
+        let onset = self.state.alarms.get(&key).map(|a| a.onset);
+        own == Some(true) && onset.zip(began).is_some_and(|(o, b)| o + ABOUT_THE_SAME_TIME < b)
     }
 
     /// The alarms about a device alone, or about the links that end at it. A link between two that are
@@ -333,52 +419,11 @@ impl Correlator {
         keys
     }
 
-    /// An open incident that is the same failure, seen less well before: the one most of these
-    /// alarms belong to, whose own root is explained by something nearer now; or the one of a link
-    /// that led here.
-    fn same_under_another_name(
-        &self,
-        c: &Component,
-        f: u32,
-        links: &[u32],
-        alarms: &[AlarmKey],
-    ) -> Option<IncidentIx> {
-        let mut votes: BTreeMap<IncidentIx, usize> = BTreeMap::new();
-        for key in alarms {
-            if let Some(i) = self.state.alarms[key].incident
-                && self.state.incidents[&i].open()
-                && self.superseded(c, f, self.state.incidents[&i].cause)
-            {
-                *votes.entry(i).or_default() += 1;
-            }
-        }
-        for &l in links {
-            let link = self.state.targets.get(&self.inventory.links[l as usize].id);
-            if let Some(i) = link.and_then(|t| self.open.get(&Cause::Link(t))) {
-                *votes.entry(*i).or_default() += 1;
-            }
-        }
-        // The most; among equals the oldest.
-        votes.into_iter().max_by_key(|(i, n)| (*n, std::cmp::Reverse(*i))).map(|(i, _)| i)
-    }
-
-    /// Whether what an incident was thought to be is explained by `f` now.
-    fn superseded(&self, c: &Component, f: u32, cause: Cause) -> bool {
-        match cause {
-            // It must be unreachable still: what recovered is over, and what is left is another failure.
-            Cause::Device(t) => self.reach.device_of(t).is_some_and(|d| {
-                let down = self.reach.devices[d.0 as usize].down();
-                d.0 != f && down && !c.frontier.contains_key(&d.0)
-            }),
-            Cause::Link(_) => true,
-            Cause::Other(_) | Cause::Blind(_) => false,
-        }
-    }
-
     /// An alarm that is about its own device, port or link alone, or about something unknown.
-    fn look_at_local(&mut self, key: AlarmKey, went: &mut BTreeMap<IncidentIx, IncidentIx>) {
+    fn look_at_local(&mut self, key: AlarmKey, findings: &mut Findings) {
         let alarm = &self.state.alarms[&key];
-        let (onset, forced) = (alarm.onset, alarm.hold_until <= self.state.now);
+        let onset = alarm.onset;
+        let patient = held(alarm.state) && self.state.now < alarm.hold_until;
         let target = self.target_of_alarm(key);
         let thing = self.reach.things[target as usize];
         let concerned: Vec<DeviceIx> = match thing {
@@ -398,10 +443,10 @@ impl Correlator {
                     .silent
                     .iter()
                     .find_map(|ix| self.state.alarms.get(&AlarmKey::Silent(*ix))?.incident);
-                if let Some(i) = behind {
-                    self.attach(key, i, went);
-                }
                 // Otherwise it waits with its device, whose own hold has an end.
+                if let Some(i) = behind {
+                    self.goes_behind(key, i, Some(self.silent_since(d.0)), findings);
+                }
                 return;
             } else if !matches!(key, AlarmKey::Level(..))
                 && view.observed
@@ -419,25 +464,56 @@ impl Correlator {
                 wanted.extend(self.unsure_on_the_way(ix, d.0, onset + self.race(key)));
             }
         }
-        if !wanted.is_empty() && !forced {
-            self.wait_for(&wanted, Waiter::Alarm(key));
+        let part = match thing {
+            Thing::Port(_, Some(l)) | Thing::Link(l) => Some(Part::Link(l.0)),
+            Thing::Service(s) => Some(Part::Service(s)),
+            _ => None,
+        };
+        if patient {
+            wanted.extend(part.into_iter().flat_map(|p| self.may_clear(p, onset)));
+            if !wanted.is_empty() {
+                self.wait_for(&wanted, Waiter::Alarm(key));
+                return;
+            }
+        }
+        if let Some(choice) = part.and_then(|p| self.choice(p, findings)).or_else(|| match thing {
+            Thing::Device(d) if matches!(key, AlarmKey::Signal(_)) => {
+                self.blamed_for_others(d.0, findings)
+            }
+            _ => None,
+        }) {
+            let known = self.same_as_shared(&choice);
+            let incident = if let Some(i) = known {
+                i
+            } else {
+                if let Some(window) = self.window_over(&choice.root, choice.device) {
+                    self.cover(&[key], &window);
+                    return;
+                }
+                self.open_or_reopen(choice.cause, &choice.root, &[key])
+            };
+            self.reroot(incident, choice.cause, choice.root.clone(), Some(choice.span));
+            self.attach(key, incident, &mut findings.went);
             return;
         }
         if let (AlarmKey::Silent(ix), Thing::Device(d)) = (key, thing)
             && self.is_path(ix)
-            && self.look_at_path(ix, d.0, went)
+            && self.look_at_path(ix, d.0, &mut findings.went)
         {
             return;
         }
         if let Thing::Port(_, Some(l)) | Thing::Link(l) = thing
             && let Some(i) = self.rooted_in(l)
         {
-            self.attach(key, i, went);
+            self.attach(key, i, &mut findings.went);
             return;
         }
         let (cause, root) = self.local_cause(key, target, thing);
         let incident = if let Some(i) = self.open.get(&cause) {
             *i
+        } else if let Some(i) = self.left_of_a_device(key).filter(|_| part.is_some()) {
+            self.reroot(i, cause, root, None);
+            i
         } else {
             let device = match thing {
                 Thing::Device(d) | Thing::Port(d, _) => d.0,
@@ -449,7 +525,25 @@ impl Correlator {
             }
             self.open_or_reopen(cause, &root, &[key])
         };
-        self.attach(key, incident, went);
+        self.attach(key, incident, &mut findings.went);
+    }
+
+    /// An alarm about something that is hidden by what `incident` is about: it belongs there, unless
+    /// it has an incident of its own from before.
+    fn goes_behind(
+        &mut self,
+        key: AlarmKey,
+        incident: IncidentIx,
+        began: Option<Timestamp>,
+        findings: &mut Findings,
+    ) {
+        match self.state.alarms.get(&key).and_then(|a| a.incident) {
+            Some(own) if own != incident && self.has_an_incident_before(key, began) => {
+                self.attach(key, own, &mut findings.went);
+                self.mask(own, incident);
+            }
+            _ => self.attach(key, incident, &mut findings.went),
+        }
     }
 
     /// The open incident that names this link among its roots already: the link and the device at
@@ -457,8 +551,15 @@ impl Correlator {
     /// may answer from its cache for a while after the link is back.
     fn rooted_in(&self, link: LinkIx) -> Option<IncidentIx> {
         let id = &self.inventory[link].id;
-        let names =
-            |i: &&IncidentIx| self.state.incidents.get(i).is_some_and(|i| i.root.contains(id));
+        let still = |cause: Cause| match cause {
+            Cause::Device(t) => {
+                self.reach.device_of(t).is_some_and(|d| self.reach.devices[d.0 as usize].down())
+            }
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => true,
+        };
+        let names = |i: &&IncidentIx| {
+            self.state.incidents.get(i).is_some_and(|i| i.root.contains(id) && still(i.cause))
+        };
         self.open.values().find(names).copied()
     }
 
@@ -683,8 +784,8 @@ impl Correlator {
         let mut afresh: BTreeSet<AlarmKey> = BTreeSet::new();
         if let Some(i) = self.open.get(&Cause::Device(target)) {
             for key in &self.state.incidents[i].members {
-                let of = self.reach.device_of(self.target_of_alarm(*key));
-                if matches!(key, AlarmKey::Silent(_)) && of != Some(device) {
+                let of = self.reach.things[self.target_of_alarm(*key) as usize];
+                if matches!(key, AlarmKey::Silent(_)) && of != Thing::Device(device) {
                     afresh.insert(*key);
                 }
             }

@@ -51,6 +51,7 @@ impl Correlator {
                 i.reopened = true;
                 // The failure at hand, not the one before.
                 i.since = onset;
+                (i.shared, i.masked_by, i.split_from) = (None, None, None);
             }
             self.is_not_over(*ix);
             self.open.insert(cause, *ix);
@@ -58,6 +59,15 @@ impl Correlator {
             self.touched.insert(*ix);
             return *ix;
         }
+        // Not from one that nobody has heard of, and only if it is its own failure that moves.
+        let own = alarms.iter().filter(|k| match cause {
+            Cause::Device(t) => self.target_of_alarm(**k) == t,
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => true,
+        });
+        let split_from = own.into_iter().find_map(|k| {
+            let from = self.state.incidents.get(&self.state.alarms.get(k)?.incident?)?;
+            (from.open() && !from.fresh).then(|| from.id.clone())
+        });
         let ix = self.state.next_incident;
         self.state.next_incident += 1;
         let id = IncidentId::of(&self.tag(), self.event.number, self.event.opened);
@@ -95,6 +105,9 @@ impl Correlator {
             said: model::Affected::default(),
             outage: false,
             rerooted_from: None,
+            shared: None,
+            masked_by: None,
+            split_from,
             recurrence_of: before.map(|(_, _, id, _)| id),
             by: None,
         };
@@ -107,12 +120,21 @@ impl Correlator {
     }
 
     /// The best explanation of an incident is this now.
-    pub(crate) fn reroot(&mut self, ix: IncidentIx, cause: Cause, root: Vec<Arc<str>>) {
+    pub(crate) fn reroot(
+        &mut self,
+        ix: IncidentIx,
+        cause: Cause,
+        root: Vec<Arc<str>>,
+        shared: Option<(Timestamp, Timestamp)>,
+    ) {
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        i.shared = shared;
         if i.cause == cause && i.root == root {
             return;
         }
-        self.open.remove(&i.cause);
+        if self.open.get(&i.cause) == Some(&ix) {
+            self.open.remove(&i.cause);
+        }
         let before = std::mem::replace(&mut i.root, root);
         i.cause = cause;
         self.open.insert(cause, ix);
@@ -141,9 +163,10 @@ impl Correlator {
     pub(crate) fn settle_touched(&mut self, went: &BTreeMap<IncidentIx, IncidentIx>) {
         for ix in std::mem::take(&mut self.touched) {
             let Some(i) = self.state.incidents.get(&ix) else { continue };
-            if !i.open() {
+            if !i.open() || self.stays_masked(ix) {
                 continue;
             }
+            let Some(i) = self.state.incidents.get(&ix) else { continue };
             if i.members.is_empty() {
                 match went.get(&ix) {
                     Some(&into) if into != ix && (self.still_fails(ix) || self.is_blind(into)) => {
@@ -172,7 +195,12 @@ impl Correlator {
         i.note_due = false;
         let ticketed = i.ticketed;
         let change = if reopening { Change::Reopened } else { Change::Opened };
-        self.incident_line(ix, change, self.reason(ix));
+        let mut reason = self.reason(ix);
+        let from = self.state.incidents[&ix].split_from.as_ref();
+        if let Some(from) = from.filter(|_| !reopening) {
+            reason = format!("split from {from}; {reason}");
+        }
+        self.incident_line(ix, change, reason);
         if self.state.incidents[&ix].priority() == Priority::P4 && !ticketed {
             return;
         }
@@ -211,6 +239,9 @@ impl Correlator {
 
     /// Whether what an incident is about still fails, whoever explains it now.
     fn still_fails(&self, ix: IncidentIx) -> bool {
+        if self.state.incidents[&ix].shared.is_some() {
+            return true;
+        }
         match self.state.incidents[&ix].cause {
             Cause::Device(t) => {
                 self.reach.device_of(t).is_some_and(|d| self.reach.devices[d.0 as usize].down())
@@ -253,6 +284,9 @@ impl Correlator {
         let i = &self.state.incidents[&ix];
         if (i.priority(), i.scope, i.condition) != was {
             self.incident_line(ix, Change::Updated, self.reason(ix));
+            if was.2 == Condition::Masked && self.state.incidents[&ix].ticketed {
+                self.intent(ix, IntentOp::Note, Telling::SeenAgain);
+            }
             self.reprioritise(ix, was.0);
         }
         if self.state.incidents[&ix].affected != affected {
@@ -302,6 +336,9 @@ impl Correlator {
             return;
         }
         i.note_due = false;
+        if i.masked_by.is_some() {
+            return;
+        }
         i.last_note = now;
         let (was, told) = (i.priority(), i.told.clone());
         self.weigh(ix);
@@ -334,7 +371,10 @@ impl Correlator {
         i.note_due = false;
         let unheard = i.fresh;
         let resolved_already = i.work == Work::Resolved;
-        self.open.remove(&i.cause);
+        i.masked_by = None;
+        if self.open.get(&i.cause) == Some(&ix) {
+            self.open.remove(&i.cause);
+        }
         if unheard {
             // Opened and over within one event: nobody heard of it.
             self.forget(ix);
@@ -379,7 +419,9 @@ impl Correlator {
         i.work = Work::Closed;
         i.recovered_at = Some(now);
         let (fresh, ticketed) = (i.fresh, i.ticketed);
-        self.open.remove(&i.cause);
+        if self.open.get(&i.cause) == Some(&ix) {
+            self.open.remove(&i.cause);
+        }
         if fresh {
             self.forget(ix);
             return;

@@ -11,9 +11,11 @@ mod bounds;
 mod check;
 mod command;
 mod evaluate;
+mod evidence;
 pub mod explain;
 mod few;
 mod flapping;
+mod identity;
 mod incident;
 mod level;
 mod look;
@@ -23,6 +25,7 @@ mod probes;
 mod reach;
 mod rebuild;
 mod season;
+mod shared_risk;
 mod signal;
 mod state;
 mod text;
@@ -42,6 +45,7 @@ use model::{
 };
 use reach::Reach;
 use season::InSeason;
+use shared_risk::Risks;
 use state::{AlarmKey, Cause, IncidentIx, Timer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,6 +67,8 @@ pub struct Correlator {
     settings: Settings,
     state: State,
     reach: Reach,
+    /// What needs what, the other way round.
+    risks: Risks,
     /// The rule of each check name, by its number.
     rules: Vec<CheckRule>,
     /// Decisions not drained yet.
@@ -140,6 +146,7 @@ impl Correlator {
         state.probes.reindex();
         let reach = Reach::build(&inventory, &mut state);
         let mut this = Correlator {
+            risks: Risks::build(&inventory),
             inventory,
             settings,
             state,
@@ -294,6 +301,7 @@ impl Correlator {
         self.rules.clear();
         self.learn_rules();
         self.reach = Reach::build(&self.inventory, &mut self.state);
+        self.risks = Risks::build(&self.inventory);
         for (ix, s) in &self.state.signals {
             self.reach.signal_stands(s.target, *ix);
         }

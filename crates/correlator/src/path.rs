@@ -94,7 +94,7 @@ impl Correlator {
             let known = group.keys().filter_map(|d| self.open.get(&of(*d)).copied());
             match known.min().filter(|i| self.only_paths(&self.state.incidents[i])) {
                 Some(i) => {
-                    self.reroot(i, cause, root);
+                    self.reroot(i, cause, root, None);
                     i
                 }
                 None if self.window_over(&root, nearest).is_some() => return false,

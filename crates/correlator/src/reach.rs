@@ -89,12 +89,14 @@ pub(crate) struct Reach {
     by_device: Vec<SmallVec<[CheckIx; 4]>>,
     /// The signals that stand, by their device.
     pub(crate) signals: BTreeMap<u32, BTreeSet<u32>>,
+    /// The signals that stand, by the service they are about.
+    pub(crate) service_signals: BTreeMap<u32, BTreeSet<u32>>,
     /// Devices that a probe stands at whose evidence counts.
     stands: BTreeSet<u32>,
     /// The probes whose evidence does not count, a bit each.
     out: u64,
     /// How many links each device is away from the nearest probe.
-    depth: Vec<u32>,
+    pub(crate) depth: Vec<u32>,
 }
 
 /// A connected set of unreachable devices, and what it says.
@@ -157,6 +159,7 @@ impl Reach {
             links: vec![LinkView::default(); inventory.links.len()],
             check_index: FxHashMap::default(),
             signals: BTreeMap::new(),
+            service_signals: BTreeMap::new(),
             by_device: vec![SmallVec::new(); inventory.devices.len()],
             stands: BTreeSet::new(),
             out: 0,
@@ -210,7 +213,7 @@ impl Reach {
     }
 
     /// Whether somebody whose evidence counts observes a device, or nobody ever did.
-    fn watched(&self, device: u32) -> bool {
+    pub(crate) fn watched(&self, device: u32) -> bool {
         let by = self.devices[device as usize].by;
         by == 0 || by & !self.out != 0
     }
@@ -279,6 +282,9 @@ impl Reach {
         if let Some(d) = self.device_of(target) {
             self.signals.entry(d.0).or_default().insert(signal);
         }
+        if let Thing::Service(s) = self.things[target as usize] {
+            self.service_signals.entry(s).or_default().insert(signal);
+        }
     }
 
     /// It no longer does.
@@ -287,6 +293,14 @@ impl Reach {
             && let Some(of) = self.signals.get_mut(&d.0)
         {
             of.remove(&signal);
+        }
+        if let Thing::Service(s) = self.things[target as usize]
+            && let Some(of) = self.service_signals.get_mut(&s)
+        {
+            of.remove(&signal);
+            if of.is_empty() {
+                self.service_signals.remove(&s);
+            }
         }
     }
 
@@ -408,6 +422,44 @@ impl Reach {
             c.frontier.insert(c.members[0], Vec::new());
         }
         Ok(c)
+    }
+
+    /// Whether an unreachable device has a neighbour on the reachable side, or none at all: whether
+    /// the base rule says that it failed itself.
+    pub(crate) fn beside_the_lit(
+        &self,
+        inventory: &Inventory,
+        device: u32,
+        since: Timestamp,
+    ) -> bool {
+        if self.stands.contains(&device) {
+            return true;
+        }
+        let mut alone = true;
+        let (mut regions, mut region_of) = (Vec::new(), BTreeMap::new());
+        for &(m, link) in inventory.graph.neighbours(device) {
+            if self.removed(link) {
+                continue;
+            }
+            alone = false;
+            if self.devices[m as usize].down() {
+                continue;
+            }
+            let lit = if self.transparent(m) {
+                if region_of.contains_key(&m) {
+                    continue;
+                }
+                let r = self.region(inventory, m, &mut regions, &mut region_of);
+                let ahead = |d: &u32| self.ahead(inventory, *d, since);
+                regions[r].stood_at || regions[r].boundary.iter().any(ahead)
+            } else {
+                self.ahead(inventory, m, since)
+            };
+            if lit {
+                return true;
+            }
+        }
+        alone
     }
 
     /// Every unreachable device that hangs together with `start`, ascending.

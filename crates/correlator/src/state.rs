@@ -360,6 +360,12 @@ pub(crate) struct Incident {
     pub(crate) outage: bool,
     /// The root it had, when the event at hand found a better one.
     pub(crate) rerooted_from: Option<Vec<Arc<str>>>,
+    /// It is about something that several need: when the first and the last of them began to fail.
+    pub(crate) shared: Option<(Timestamp, Timestamp)>,
+    /// What it is about cannot be seen now, because of that one.
+    pub(crate) masked_by: Option<IncidentIx>,
+    /// Its alarms were thought to be part of that one before.
+    pub(crate) split_from: Option<IncidentId>,
     pub(crate) recurrence_of: Option<IncidentId>,
     pub(crate) by: Option<String>,
 }

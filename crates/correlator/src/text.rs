@@ -22,6 +22,8 @@ pub(crate) enum Telling {
     Grown { more: Vec<Arc<str>> },
     Rerooted { before: Vec<Arc<str>> },
     Merged { into: IncidentId },
+    Masked { by: Vec<Arc<str>> },
+    SeenAgain,
     Acknowledged { by: String },
     Noted { by: String, text: String },
     ResolvedBy { by: String, reason: String },
@@ -96,6 +98,23 @@ impl Correlator {
                     "It turned out to have one cause with incident"
                 )
             ),
+            Telling::Masked { by } => format!(
+                "{} {}. {}",
+                say("Tertutup oleh gangguan yang lebih dekat:", "Hidden by a nearer failure:"),
+                reader.either(by),
+                say(
+                    "Tiket ini tetap terbuka dan diperiksa lagi setelah gangguan itu pulih.",
+                    "This ticket stays open and is looked at again when that is over."
+                )
+            ),
+            Telling::SeenAgain => format!(
+                "{}\n\n{}",
+                say(
+                    "Yang menutupinya sudah pulih; gangguan ini sendiri masih ada.",
+                    "What hid it is over; this failure itself is still there."
+                ),
+                self.body(i, reader)
+            ),
             Telling::Acknowledged { by } => {
                 format!("{} {by}.", say("Diakui oleh", "Acknowledged by"))
             }
@@ -111,6 +130,10 @@ impl Correlator {
         let say = |indonesian: &'static str, english: &'static str| reader.say(indonesian, english);
         let root = reader.either(&i.root);
         let what = match i.cause {
+            _ if i.shared.is_some() => format!(
+                "{root}: {}",
+                say("semua yang membutuhkannya gagal", "all that needs it fails")
+            ),
             Cause::Other(_) => reader.sentence(&i.what),
             Cause::Blind(p) => {
                 let probe = self.state.probes.name(p);

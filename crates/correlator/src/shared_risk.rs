@@ -1,0 +1,731 @@
+//! What fails together because it needs the same thing: a PDU, a duct, a hypervisor, a switch that
+//! nobody can ask.
+//!
+//! # The rule
+//! The *symptoms* are what the base rule would open incidents for, and services that fail their own
+//! check while their needs hold. D(e) is everything that fails if element `e` fails on top of what
+//! is blamed already: what needs it, and what cannot be reached any more because of that. `e` may
+//! explain the symptoms in D(e) only if nothing in D(e) is seen good, and `e` itself is seen failed
+//! or covers at least two of them, and they began within twice the slowest interval involved. The
+//! one with the most symptoms is chosen, then the one with the smallest D, then by id; those with
+//! the same D and the same evidence cannot be told apart and stand together.
+//!
+//! An everyday picture: two lamps go out at the same moment. If they hang on one fuse, and the third
+//! lamp on that fuse is dark too, nobody changes bulbs. One lamp that still burns clears the fuse.
+//!
+//! Everything here is a question about the state as it is; nothing is kept but what follows from
+//! the inventory alone ([`Risks`]).
+
+use crate::Correlator;
+use crate::state::{AlarmKey, Cause, IncidentIx, Phase};
+use model::inventory::{DeviceIx, Element, LinkIx, Needs};
+use model::{Inventory, Timestamp};
+use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Of those whose evidence may clear one shared element, this many are waited for at a time.
+const ASKED_FOR_ONE: usize = 4;
+
+/// What can fail, or need something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Part {
+    Device(u32),
+    Link(u32),
+    Service(u32),
+}
+
+impl From<Element> for Part {
+    fn from(e: Element) -> Part {
+        match e {
+            Element::Device(d) => Part::Device(d.0),
+            Element::Link(l) => Part::Link(l.0),
+        }
+    }
+}
+
+/// Who needs whom, the other way round; from the inventory alone.
+#[derive(Debug, Default)]
+pub(crate) struct Risks {
+    /// Whether there is anything shared at all. Where not, nothing here is ever asked.
+    any: bool,
+    needed_by: FxHashMap<Part, Vec<Part>>,
+    /// The devices to probe that fail with an element for certain, whatever else stands.
+    sure: FxHashMap<Part, Vec<u32>>,
+}
+
+/// What fails when some elements fail.
+#[derive(Debug, Clone, Default)]
+struct Fallen {
+    /// They, and what needs them.
+    devices: BTreeSet<u32>,
+    links: BTreeSet<u32>,
+    /// What cannot be reached any more.
+    dark: BTreeSet<u32>,
+    /// Devices where it would be seen first: those that fail, and the ends of what fails.
+    first: BTreeSet<u32>,
+    /// Services whose needs are no longer met.
+    services: BTreeSet<u32>,
+}
+
+/// Something the base rule would open an incident for.
+#[derive(Debug, Clone, Copy)]
+struct Symptom {
+    onset: Timestamp,
+    interval: Duration,
+}
+
+/// What explains a symptom better than its own failure does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) cause: Cause,
+    /// The elements that cannot be told apart.
+    pub(crate) root: Vec<Arc<str>>,
+    /// The device among them, for windows.
+    pub(crate) device: u32,
+    /// The symptoms it explains.
+    pub(crate) parts: Vec<Part>,
+    /// When the first and the last of them began.
+    pub(crate) span: (Timestamp, Timestamp),
+}
+
+/// What is found out while one event is looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Where the alarms of an incident went that it lost.
+    pub(crate) went: BTreeMap<IncidentIx, IncidentIx>,
+    /// What explains each symptom looked at so far.
+    chosen: BTreeMap<Part, Option<Rc<Choice>>>,
+    /// Symptoms whose incident is another than the one that explains them now.
+    pub(crate) again: BTreeSet<Part>,
+}
+
+impl Findings {
+    /// Whether this is what explains some symptom now.
+    pub(crate) fn blames(&self, cause: Cause) -> bool {
+        self.chosen.values().flatten().any(|c| c.cause == cause)
+    }
+}
+
+impl Risks {
+    pub(crate) fn build(inventory: &Inventory) -> Risks {
+        let mut risks = Risks {
+            any: inventory.devices.iter().any(|d| d.passive || d.needs.is_some())
+                || inventory.links.iter().any(|l| l.needs.is_some()),
+            ..Risks::default()
+        };
+        if !risks.any {
+            return risks;
+        }
+        let mut note = |part: Part, needs: &Needs<Element>| {
+            needs.for_each(&mut |e| {
+                let of = risks.needed_by.entry((*e).into()).or_default();
+                if of.last() != Some(&part) {
+                    of.push(part);
+                }
+            });
+        };
+        for (i, d) in inventory.devices.iter().enumerate() {
+            d.needs.iter().for_each(|n| note(Part::Device(i as u32), n));
+        }
+        for (i, l) in inventory.links.iter().enumerate() {
+            l.needs.iter().for_each(|n| note(Part::Link(i as u32), n));
+        }
+        for (i, s) in inventory.services.iter().enumerate() {
+            note(Part::Service(i as u32), &s.needs);
+        }
+        let needed: Vec<Part> = risks.needed_by.keys().copied().collect();
+        for e in needed {
+            let (devices, _) = risks.fail(inventory, &[e]);
+            let sure = devices.into_iter().filter(|d| !inventory.devices[*d as usize].passive);
+            risks.sure.insert(e, sure.collect());
+        }
+        risks
+    }
+
+    /// What fails with these, by needs alone.
+    fn fail(&self, inventory: &Inventory, start: &[Part]) -> (BTreeSet<u32>, BTreeSet<u32>) {
+        let (mut devices, mut links) = (BTreeSet::new(), BTreeSet::new());
+        let mut queue: Vec<Part> = start.to_vec();
+        while let Some(p) = queue.pop() {
+            match p {
+                Part::Device(d) => {
+                    if !devices.insert(d) {
+                        continue;
+                    }
+                    queue.extend(inventory.graph.neighbours(d).iter().map(|(_, l)| Part::Link(*l)));
+                }
+                Part::Link(l) => {
+                    if !links.insert(l) {
+                        continue;
+                    }
+                }
+                Part::Service(_) => continue,
+            }
+            for &x in self.needed_by.get(&p).into_iter().flatten() {
+                let needs = match x {
+                    Part::Device(d) => inventory.devices[d as usize].needs.as_ref(),
+                    Part::Link(l) => inventory.links[l as usize].needs.as_ref(),
+                    Part::Service(_) => None,
+                };
+                let works = |e: &Element| match e {
+                    Element::Device(d) => !devices.contains(&d.0),
+                    Element::Link(l) => !links.contains(&l.0),
+                };
+                if needs.is_some_and(|n| !n.met(&works)) {
+                    queue.push(x);
+                }
+            }
+        }
+        (devices, links)
+    }
+
+    /// Whether this may be blamed for what others show.
+    fn shared(&self, inventory: &Inventory, p: Part) -> bool {
+        let passive = |d: u32| inventory.devices[d as usize].passive;
+        match p {
+            Part::Device(d) => passive(d) || self.needed_by.contains_key(&p),
+            Part::Link(l) => {
+                self.needed_by.contains_key(&p)
+                    || inventory.links[l as usize].ends.iter().any(|d| passive(d.0))
+            }
+            Part::Service(_) => false,
+        }
+    }
+
+    /// What may be blamed for a failure of one of these, by needs alone: they, and whatever they need.
+    fn above(&self, inventory: &Inventory, from: impl IntoIterator<Item = Part>) -> BTreeSet<Part> {
+        let mut seen: BTreeSet<Part> = BTreeSet::new();
+        let mut queue: Vec<Part> = from.into_iter().collect();
+        while let Some(p) = queue.pop() {
+            if !seen.insert(p) {
+                continue;
+            }
+            let needs = match p {
+                Part::Device(d) => inventory.devices[d as usize].needs.as_ref(),
+                Part::Link(l) => inventory.links[l as usize].needs.as_ref(),
+                Part::Service(s) => Some(&inventory.services[s as usize].needs),
+            };
+            if let Some(needs) = needs {
+                needs.for_each(&mut |e| queue.push((*e).into()));
+            }
+        }
+        seen.retain(|p| self.shared(inventory, *p));
+        seen
+    }
+}
+
+impl Correlator {
+    /// Whether anything in this inventory is shared.
+    pub(crate) fn shares(&self) -> bool {
+        self.risks.any
+    }
+
+    /// What explains a symptom, when it is not its own failure.
+    pub(crate) fn choice(&self, part: Part, findings: &mut Findings) -> Option<Rc<Choice>> {
+        if !self.risks.any {
+            return None;
+        }
+        if let Some(known) = findings.chosen.get(&part) {
+            return known.clone();
+        }
+        if let Some(joins) = self.joins(part) {
+            let joins = Some(Rc::new(joins));
+            findings.chosen.insert(part, joins.clone());
+            return joins;
+        }
+        let (symptoms, chosen) = self.choose(part);
+        for s in symptoms {
+            let choice = chosen.iter().find(|c| c.parts.contains(&s)).cloned();
+            if s != part && self.told_otherwise(s, choice.as_deref()) {
+                findings.again.insert(s);
+            }
+            findings.chosen.insert(s, choice);
+        }
+        findings.chosen.entry(part).or_insert(None).clone()
+    }
+
+    /// The open incident of a shared element that a new symptom belongs to for certain.
+    fn joins(&self, part: Part) -> Option<Choice> {
+        let Part::Device(d) = part else { return None };
+        let symptom = self.symptom(part)?;
+        for e in self.risks.above(&self.inventory, [part]) {
+            let Some(cause) = self.cause_of(e) else { continue };
+            let Some(ix) = self.open.get(&cause) else { continue };
+            let i = &self.state.incidents[ix];
+            let Some((first, last)) = i.shared else { continue };
+            let sure = self.risks.sure.get(&e).is_some_and(|s| s.binary_search(&d).is_ok());
+            let near = symptom.onset + symptom.interval * 2 >= last
+                && symptom.onset <= first + symptom.interval * 2;
+            if sure && near && !self.cleared(e, last.max(symptom.onset)) {
+                return Some(Choice {
+                    cause,
+                    root: i.root.clone(),
+                    device: self.device_in(&i.root),
+                    parts: vec![part],
+                    span: (first.min(symptom.onset), last.max(symptom.onset)),
+                });
+            }
+        }
+        None
+    }
+
+    /// Whether one that would fail with `e` for certain has been seen good since.
+    fn cleared(&self, e: Part, since: Timestamp) -> bool {
+        let sure = self.risks.sure.get(&e).into_iter().flatten();
+        sure.copied().any(|d| self.device_good(d, since))
+    }
+
+    fn device_in(&self, root: &[Arc<str>]) -> u32 {
+        root.iter().find_map(|r| self.inventory.device(r)).map_or(u32::MAX, |d| d.0)
+    }
+
+    /// What an element is called as a cause.
+    fn cause_of(&self, e: Part) -> Option<Cause> {
+        match e {
+            Part::Device(d) => Some(Cause::Device(self.reach.devices[d as usize].target)),
+            Part::Link(l) => {
+                self.state.targets.get(&self.inventory.links[l as usize].id).map(Cause::Link)
+            }
+            Part::Service(s) => {
+                self.state.targets.get(&self.inventory.services[s as usize].id).map(Cause::Other)
+            }
+        }
+    }
+
+    fn id_of(&self, e: Part) -> &Arc<str> {
+        match e {
+            Part::Device(d) => &self.inventory.devices[d as usize].id,
+            Part::Link(l) => &self.inventory.links[l as usize].id,
+            Part::Service(s) => &self.inventory.services[s as usize].id,
+        }
+    }
+
+    /// Whether the incident that a symptom is told in is another than this choice says.
+    fn told_otherwise(&self, s: Part, choice: Option<&Choice>) -> bool {
+        let wanted = match choice {
+            Some(c) => Some(c.cause),
+            None => self.cause_of(s),
+        };
+        let told = self.alarms_of(s).into_iter().find_map(|k| self.state.alarms.get(&k)?.incident);
+        told.is_some_and(|i| Some(self.state.incidents[&i].cause) != wanted)
+    }
+
+    /// The alarms that a symptom is seen by.
+    pub(crate) fn alarms_of(&self, s: Part) -> Vec<AlarmKey> {
+        match s {
+            Part::Device(d) => self.reach_alarms(d),
+            Part::Link(l) => {
+                let down = &self.reach.links[l as usize].down;
+                down.iter().map(|ix| AlarmKey::Silent(*ix)).collect()
+            }
+            Part::Service(s) => {
+                let of = self.reach.service_signals.get(&s).into_iter().flatten();
+                of.map(|ix| AlarmKey::Signal(*ix)).collect()
+            }
+        }
+    }
+
+    // ---- symptoms and evidence ----
+
+    /// Whether the base rule would open an incident for this, and since when it fails.
+    fn symptom(&self, p: Part) -> Option<Symptom> {
+        let of_check = |ix: u32| {
+            let c = &self.state.checks[ix as usize];
+            (c.onset, self.rules[usize::from(c.name)].interval)
+        };
+        match p {
+            Part::Device(d) => {
+                let view = &self.reach.devices[d as usize];
+                if !view.down() {
+                    return None;
+                }
+                let seen: Vec<_> = view.silent.iter().map(|ix| of_check(*ix)).collect();
+                let onset = seen.iter().map(|s| s.0).min()?;
+                let interval = seen.iter().map(|s| s.1).max()?;
+                self.reach
+                    .beside_the_lit(&self.inventory, d, onset)
+                    .then_some(Symptom { onset, interval })
+            }
+            Part::Link(l) => {
+                let view = &self.reach.links[l as usize];
+                if view.down.is_empty() || !view.admin_down.is_empty() {
+                    return None;
+                }
+                let seen: Vec<_> = view
+                    .down
+                    .iter()
+                    .filter(|ix| self.state.alarms.contains_key(&AlarmKey::Silent(**ix)))
+                    .map(|ix| of_check(*ix))
+                    .collect();
+                let onset = seen.iter().map(|s| s.0).min()?;
+                let interval = seen.iter().map(|s| s.1).max()?;
+                let reached = self.inventory.links[l as usize].ends.iter().all(|d| {
+                    let end = &self.reach.devices[d.0 as usize];
+                    !end.down() && (!end.observed || end.suspect.is_empty())
+                });
+                reached.then_some(Symptom { onset, interval })
+            }
+            Part::Service(s) => {
+                let service = &self.inventory.services[s as usize];
+                let signals = self.reach.service_signals.get(&s)?;
+                let onset = signals
+                    .iter()
+                    .filter_map(|ix| self.state.alarms.get(&AlarmKey::Signal(*ix)))
+                    .map(|a| a.onset)
+                    .min()?;
+                let met = service.needs.met(&|e| self.reach.works(*e));
+                met.then_some(Symptom { onset, interval: Duration::from_mins(1) })
+            }
+        }
+    }
+
+    /// Whether a device answered after `since`: what failed then and still does is not this.
+    fn device_good(&self, d: u32, since: Timestamp) -> bool {
+        let view = &self.reach.devices[d as usize];
+        if !view.observed || view.last_reply <= since {
+            return false;
+        }
+        // A first good answer of one that is down is no proof yet; but one that answered and fell
+        // silent later was not part of it.
+        !view.down()
+            || view.silent.iter().all(|ix| {
+                let c = &self.state.checks[*ix as usize];
+                c.phase == Phase::Bad && c.onset > since
+            })
+    }
+
+    fn part_good(&self, p: Part, since: Timestamp) -> bool {
+        match p {
+            Part::Device(d) => self.device_good(d, since),
+            Part::Link(l) => self.port_up(LinkIx(l), since).is_some(),
+            Part::Service(_) => false,
+        }
+    }
+
+    /// Whether there is evidence of a failure of the element itself.
+    fn seen_failed(&self, e: Part) -> bool {
+        self.symptom(e).is_some()
+            || matches!(e, Part::Device(d)
+                if self.reach.signals.get(&d).is_some_and(|s| !s.is_empty()))
+    }
+
+    // ---- what fails with what ----
+
+    fn fall(&self, of: &[Part]) -> Fallen {
+        let (devices, links) = self.risks.fail(&self.inventory, of);
+        let mut fallen = Fallen { devices, links, ..Fallen::default() };
+        let mut beside = BTreeSet::new();
+        for &d in &fallen.devices {
+            if self.inventory.devices[d as usize].passive {
+                beside.extend(self.inventory.graph.neighbours(d).iter().map(|(m, _)| *m));
+            } else {
+                fallen.first.insert(d);
+            }
+        }
+        let mut edge = beside.clone();
+        for &l in &fallen.links {
+            let [a, b] = self.inventory.links[l as usize].ends;
+            edge.extend([a.0, b.0]);
+            if !fallen.devices.contains(&a.0) && !fallen.devices.contains(&b.0) {
+                beside.extend([a.0, b.0]);
+            }
+        }
+        let mut lit = BTreeSet::new();
+        for d in edge {
+            if !fallen.devices.contains(&d) && !fallen.dark.contains(&d) && !lit.contains(&d) {
+                self.walk_to_a_probe(d, &mut fallen, &mut lit);
+            }
+        }
+        // What stands beside a dark passive device is seen in its place.
+        for d in fallen.dark.clone() {
+            if self.inventory.devices[d as usize].passive {
+                beside.extend(self.inventory.graph.neighbours(d).iter().map(|(m, _)| *m));
+            }
+        }
+        let dark = beside.into_iter().filter(|d| fallen.dark.contains(d));
+        let first: Vec<u32> =
+            dark.filter(|d| !self.inventory.devices[*d as usize].passive).collect();
+        fallen.first.extend(first);
+        let mut services = BTreeSet::new();
+        for &d in fallen.devices.iter().chain(&fallen.dark) {
+            services.extend(self.inventory.services_of(Element::Device(DeviceIx(d))));
+        }
+        for &l in &fallen.links {
+            services.extend(self.inventory.services_of(Element::Link(LinkIx(l))));
+        }
+        let works = |e: &Element| match e {
+            Element::Device(d) => !fallen.devices.contains(&d.0) && !fallen.dark.contains(&d.0),
+            Element::Link(l) => !fallen.links.contains(&l.0),
+        };
+        services.retain(|s| !self.inventory.services[*s as usize].needs.met(&works));
+        fallen.services = services;
+        fallen
+    }
+
+    /// Whether a way leads from `start` to a probe round what has fallen: nearest first, so that
+    /// little is walked where one does, and no more than what is dark where none does.
+    fn walk_to_a_probe(&self, start: u32, fallen: &mut Fallen, lit: &mut BTreeSet<u32>) {
+        let mut seen = BTreeSet::from([start]);
+        let mut queue = BinaryHeap::from([(Reverse(self.reach.depth[start as usize]), start)]);
+        while let Some((_, n)) = queue.pop() {
+            if self.reach.stands_at(n) || lit.contains(&n) {
+                lit.extend(seen);
+                return;
+            }
+            for &(m, l) in self.inventory.graph.neighbours(n) {
+                let gone = fallen.links.contains(&l)
+                    || fallen.devices.contains(&m)
+                    || self.reach.removed(l);
+                if !gone && seen.insert(m) {
+                    queue.push((Reverse(self.reach.depth[m as usize]), m));
+                }
+            }
+        }
+        fallen.dark.extend(seen);
+    }
+
+    /// Everything in `fallen` that can be seen and is not in `before`.
+    fn seen_in(&self, fallen: &Fallen, before: &Fallen) -> BTreeSet<Part> {
+        let device = |d: &&u32| {
+            !self.inventory.devices[**d as usize].passive
+                && !before.devices.contains(*d)
+                && !before.dark.contains(*d)
+        };
+        let devices = fallen.devices.iter().chain(&fallen.dark).filter(device);
+        // A link is seen at a port of a device that still stands; elsewhere nobody tells of it.
+        let told = |l: &&u32| {
+            let link = &self.inventory.links[**l as usize];
+            link.ends.iter().zip(&link.ports).any(|(d, port)| {
+                port.is_some() && !fallen.devices.contains(&d.0) && !fallen.dark.contains(&d.0)
+            })
+        };
+        let links = fallen.links.difference(&before.links).filter(told);
+        let services = fallen.services.difference(&before.services);
+        devices
+            .map(|d| Part::Device(*d))
+            .chain(links.map(|l| Part::Link(*l)))
+            .chain(services.map(|s| Part::Service(*s)))
+            .collect()
+    }
+
+    /// What may be blamed for a symptom.
+    fn suspects(&self, s: Part) -> BTreeSet<Part> {
+        let mut from = vec![s];
+        if let Part::Device(d) = s {
+            // Its ways to the reachable side, through what nobody can ask.
+            let mut seen = BTreeSet::from([d]);
+            let mut queue = vec![d];
+            while let Some(n) = queue.pop() {
+                for &(m, l) in self.inventory.graph.neighbours(n) {
+                    from.push(Part::Link(l));
+                    if self.inventory.devices[m as usize].passive && seen.insert(m) {
+                        from.push(Part::Device(m));
+                        queue.push(m);
+                    }
+                }
+            }
+        }
+        self.risks.above(&self.inventory, from)
+    }
+
+    // ---- the choice ----
+
+    /// All symptoms that hang together with this one through what they may share, and the elements
+    /// that explain them.
+    fn choose(&self, start: Part) -> (BTreeSet<Part>, Vec<Rc<Choice>>) {
+        let mut symptoms: BTreeMap<Part, Symptom> = BTreeMap::new();
+        let mut suspects: BTreeMap<Part, Fallen> = BTreeMap::new();
+        let mut queue = Vec::new();
+        if let Some(s) = self.symptom(start) {
+            symptoms.insert(start, s);
+            queue.push(start);
+        }
+        let slowest = self.rules.iter().map(|r| r.interval).max().unwrap_or_default() * 2;
+        while let Some(s) = queue.pop() {
+            for e in self.suspects(s) {
+                // One that answered well after this symptom began clears whatever it needs of it.
+                if suspects.contains_key(&e) || self.cleared(e, symptoms[&s].onset + slowest) {
+                    continue;
+                }
+                let fallen = self.fall(&[e]);
+                let parts = fallen
+                    .first
+                    .iter()
+                    .map(|d| Part::Device(*d))
+                    .chain(fallen.links.iter().map(|l| Part::Link(*l)))
+                    .chain(fallen.services.iter().map(|s| Part::Service(*s)));
+                for p in parts {
+                    if let std::collections::btree_map::Entry::Vacant(at) = symptoms.entry(p)
+                        && let Some(found) = self.symptom(p)
+                    {
+                        at.insert(found);
+                        queue.push(p);
+                    }
+                }
+                suspects.insert(e, fallen);
+            }
+        }
+        let chosen = self.greedily(&symptoms, &suspects);
+        (symptoms.into_keys().collect(), chosen)
+    }
+
+    fn greedily(
+        &self,
+        symptoms: &BTreeMap<Part, Symptom>,
+        suspects: &BTreeMap<Part, Fallen>,
+    ) -> Vec<Rc<Choice>> {
+        let mut left = symptoms.clone();
+        let mut blamed: Vec<Part> = Vec::new();
+        let mut before = Fallen::default();
+        let mut chosen = Vec::new();
+        loop {
+            let mut found: Vec<(Part, BTreeSet<Part>, BTreeSet<Part>, bool)> = Vec::new();
+            for (&e, alone) in suspects {
+                if blamed.contains(&e) {
+                    continue;
+                }
+                let both;
+                let fallen = if blamed.is_empty() {
+                    alone
+                } else {
+                    let all: Vec<Part> = blamed.iter().copied().chain([e]).collect();
+                    both = self.fall(&all);
+                    &both
+                };
+                let falls = self.seen_in(fallen, &before);
+                let within = falls.iter().filter_map(|p| Some((*p, *left.get(p)?)));
+                let covers = best_window(within.collect());
+                let failed = self.seen_failed(e);
+                let others = covers.iter().filter(|p| **p != e).count();
+                if others < if failed { 1 } else { 2 } {
+                    continue;
+                }
+                let since = covers.iter().map(|p| symptoms[p].onset).max().unwrap_or_default();
+                if falls.iter().chain([&e]).any(|p| self.part_good(*p, since)) {
+                    continue;
+                }
+                found.push((e, falls, covers, failed));
+            }
+            let best = found
+                .iter()
+                .min_by_key(|(e, falls, covers, _)| {
+                    (Reverse(covers.len()), falls.len(), self.id_of(*e).clone())
+                })
+                .cloned();
+            let Some((e, falls, covers, failed)) = best else { break };
+            let alike: Vec<Part> = found
+                .iter()
+                .filter(|(_, f, c, seen)| *f == falls && *c == covers && *seen == failed)
+                .map(|(e, ..)| *e)
+                .collect();
+            left.retain(|p, _| !covers.contains(p));
+            blamed.push(e);
+            before = self.fall(&blamed);
+            chosen.extend(self.choice_of(&alike, covers, symptoms).map(Rc::new));
+        }
+        chosen
+    }
+
+    fn choice_of(
+        &self,
+        alike: &[Part],
+        covers: BTreeSet<Part>,
+        symptoms: &BTreeMap<Part, Symptom>,
+    ) -> Option<Choice> {
+        let mut root: Vec<Arc<str>> = alike.iter().map(|e| self.id_of(*e).clone()).collect();
+        root.sort();
+        // A device rather than a link, so that the cause stays the same when the link is cleared.
+        let by_id = |e: &&Part| (matches!(e, Part::Link(_)), self.id_of(**e).clone());
+        let named = alike.iter().filter(|e| self.cause_of(**e).is_some()).min_by_key(by_id)?;
+        let onsets = || covers.iter().map(|p| symptoms[p].onset);
+        Some(Choice {
+            cause: self.cause_of(*named)?,
+            device: self.device_in(&root),
+            root,
+            span: (onsets().min()?, onsets().max()?),
+            parts: covers.into_iter().collect(),
+        })
+    }
+
+    /// Whose evidence could clear what may explain this symptom, of those not heard since `since`.
+    pub(crate) fn may_clear(&self, s: Part, since: Timestamp) -> BTreeSet<u32> {
+        let mut wanted = BTreeSet::new();
+        if !self.risks.any || self.joins(s).is_some() {
+            return wanted;
+        }
+        for e in self.suspects(s) {
+            if self.cleared(e, since) {
+                continue;
+            }
+            let fallen = self.fall(&[e]);
+            let unheard = |d: &u32| {
+                let view = &self.reach.devices[*d as usize];
+                Part::Device(*d) != s
+                    && view.observed
+                    && !view.down()
+                    && self.reach.watched(*d)
+                    && (!view.suspect.is_empty() || view.last_reply <= since)
+            };
+            wanted.extend(fallen.first.iter().copied().filter(unheard).take(ASKED_FOR_ONE));
+        }
+        wanted
+    }
+
+    /// What a device is blamed for of others, when there is a sign of its own failure.
+    pub(crate) fn blamed_for_others(&self, d: u32, findings: &mut Findings) -> Option<Rc<Choice>> {
+        let e = Part::Device(d);
+        if !self.risks.any || !self.risks.shared(&self.inventory, e) {
+            return None;
+        }
+        let cause = self.cause_of(e);
+        let first = self.fall(&[e]).first;
+        first.into_iter().map(Part::Device).find_map(|p| {
+            let chosen = self.choice(p, findings).filter(|c| Some(c.cause) == cause)?;
+            if self.told_otherwise(p, Some(&chosen)) {
+                findings.again.insert(p);
+            }
+            Some(chosen)
+        })
+    }
+
+    /// The open incidents of shared elements that this part would fail with.
+    pub(crate) fn explained_above(&self, p: Part) -> Vec<IncidentIx> {
+        if !self.risks.any {
+            return Vec::new();
+        }
+        let causes = self.suspects(p).into_iter().filter_map(|e| self.cause_of(e));
+        let open = causes.filter_map(|c| self.open.get(&c).copied());
+        open.filter(|i| self.state.incidents[i].shared.is_some()).collect()
+    }
+}
+
+/// The symptoms that began together: the most that lie within twice the slowest interval among
+/// them; of several such, the latest.
+fn best_window(mut all: Vec<(Part, Symptom)>) -> BTreeSet<Part> {
+    all.sort_by_key(|(p, s)| (s.onset, *p));
+    let paces: BTreeSet<Duration> = all.iter().map(|(_, s)| s.interval).collect();
+    let mut best: (usize, Timestamp, BTreeSet<Part>) = Default::default();
+    for pace in paces {
+        let those: Vec<_> = all.iter().filter(|(_, s)| s.interval <= pace).collect();
+        let mut from = 0;
+        let mut widest = 0..0;
+        for to in 0..those.len() {
+            while those[from].1.onset + pace * 2 < those[to].1.onset {
+                from += 1;
+            }
+            if to + 1 - from >= widest.len() {
+                widest = from..to + 1;
+            }
+        }
+        let Some(last) = those[widest.clone()].last() else { continue };
+        if (widest.len(), last.1.onset) > (best.0, best.1) {
+            let parts = those[widest.clone()].iter().map(|(p, _)| *p).collect();
+            best = (widest.len(), last.1.onset, parts);
+        }
+    }
+    best.2
+}
