@@ -328,6 +328,34 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("{0r} failed and explains it", "{0} gagal dan menjelaskannya"),
     ("{0r} explains it better than {1r}", "{0} lebih menjelaskannya daripada {1}"),
     ("{0r} explains all of it", "{0} menjelaskan semuanya"),
+    (
+        "one that needs the same answers again",
+        "salah satu yang membutuhkan hal yang sama menjawab lagi",
+    ),
+    (
+        "masked by {0r}: it hides whether this still fails",
+        "tertutup oleh {0}: tidak terlihat apakah ini masih gagal",
+    ),
+    ("looked at again when that is over", "diperiksa lagi setelah itu pulih"),
+    ("split from {0w}", "dipisah dari {0}"),
+    (
+        "{0r}: all that needs it and can be seen fails ({1}), {2s}",
+        "{0}: semua yang membutuhkannya dan dapat dilihat gagal ({1}), {2}",
+    ),
+    (
+        "but {0} answers, which only it leads to: it is not answering rather than down, or a link is missing in the inventory",
+        "tetapi {0} menjawab, padahal hanya lewat sini jalannya: ia tidak menjawab, bukan mati, atau ada jalur yang belum tercatat di inventaris",
+    ),
+    (
+        "what only it leads to answers, so at most P3",
+        "yang hanya lewat sini jalannya menjawab, jadi paling tinggi P3",
+    ),
+    (
+        "it has power, for port {0} that leads to it is up",
+        "ia bertenaga, sebab port {0} yang menuju ke sana hidup",
+    ),
+    ("every port that leads to it is down", "semua port yang menuju ke sana mati"),
+    ("redundancy of {0} is lost", "cadangan {0} hilang"),
     ("{0r} explains it", "{0} menjelaskannya"),
     // ---- several probes, and ourselves ----
     (
