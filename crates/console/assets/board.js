@@ -34,7 +34,7 @@ const WORDS = {
     act: "Tindakan", you: "Nama Anda", text: "Catatan", ack: "Akui", note: "Catat", token: "Token", sent: "Tercatat (kejadian {0}).", need: "Isi nama Anda.", needtext: "Isi catatan.",
     missing: "Tidak ada yang bernama {0}.", more: "dan {0} lagi", light: "terang", dark: "gelap", newincident: "Insiden baru", recurrence: "kambuhan dari", merged: "digabung ke",
     openof: "{0} dari {1} ditampilkan", notes: "Catatan", opened: "dibuka",
-    units: ["d", "m", "j", " hari"], past: "{0} lalu", running: "berjalan {0}", zone: { "Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT" },
+    units: ["dtk", "mnt", " jam", " hari"], or: "atau", past: "{0} lalu", running: "berjalan {0}", zone: { "Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT" },
   },
   en: {
     now: "What needs you now", calm: "QUIET", nothing: "No open incident.",
@@ -67,7 +67,7 @@ const WORDS = {
     act: "Actions", you: "Your name", text: "Note", ack: "Acknowledge", note: "Add note", token: "Token", sent: "Recorded (event {0}).", need: "Fill in your name.", needtext: "Fill in the note.",
     missing: "Nothing is called {0}.", more: "and {0} more", light: "light", dark: "dark", newincident: "New incident", recurrence: "recurrence of", merged: "merged into",
     openof: "{0} of {1} shown", notes: "Notes", opened: "opened",
-    units: ["s", "m", "h", "d"], past: "{0} ago", running: "up {0}", zone: { "Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT" },
+    units: ["s", "m", "h", "d"], or: "or", past: "{0} ago", running: "up {0}", zone: { "Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT" },
   },
 };
 const SIGN = { P1: "▲", P2: "◆", P3: "●", P4: "○" };
@@ -124,7 +124,8 @@ function span(ms) {
   if (n < 60) return `${n} ${s}`;
   if (n < 3600) return `${Math.floor(n / 60)} ${m}`;
   const two = (v) => String(v).padStart(2, "0");
-  if (n < 86400) return `${Math.floor(n / 3600)}${hr}${two(Math.floor(n / 60) % 60)}${m}`;
+  const gap = lang === "en" ? "" : " ";
+  if (n < 86400) return `${Math.floor(n / 3600)}${hr}${gap}${two(Math.floor(n / 60) % 60)}${gap}${m}`;
   return `${Math.floor(n / 86400)}${d} ${Math.floor(n / 3600) % 24}${hr}`;
 }
 // "12 m", kept up to date by the second; `words` puts it into a phrase ("12 m lalu").
@@ -242,7 +243,7 @@ function card(i) {
       h("span", { class: `level ${level(i.priority)}` }, sign(SIGN[i.priority] || ""), ` ${i.priority}`),
       h("a", { class: "title", id: `i-${i.id}`, href: `/incident/${encodeURIComponent(i.id)}` }, i.title),
       h("span", { class: "since" }, `${t("since")} `, at(i.since), " · ", ago(i.since))),
-    h("div", { class: "facts" }, h("span", { class: "root" }, `${t("root")} `, h("b", {}, i.root.join("  =  "))), h("span", {}, h("b", {}, i.scope)), counts(i.counts)),
+    h("div", { class: "facts" }, h("span", { class: "root" }, `${t("root")} `, h("b", {}, i.root.join(` ${t("or")} `))), h("span", {}, h("b", {}, i.scope)), counts(i.counts)),
     h("div", { class: "facts" }, ticketParts(i), h("span", {}, workText(i)), odd, i.recurrence_of && h("span", {}, `${t("recurrence")} ${i.recurrence_of}`)));
 }
 function desk(d) {
@@ -257,7 +258,7 @@ function tool(s) {
   const row = (k, ...v) => h("li", {}, h("span", { class: "quiet" }, `${k}: `), ...v);
   return [
     row(t("events"), `#${num(s.core.last_event)}`, s.core.behind > 0 && ` (−${num(s.core.behind)})`),
-    s.probe && row(t("probe"), `${s.probe.id} · ${t("targetsof", num(s.probe.targets))} · ${num(s.probe.samples_per_s, 1)} ${t("samples")}`),
+    s.probe && row(t("probe"), `${s.probe.id} · ${t("targetsof", num(s.probe.targets))} · ${num(s.probe.samples_per_s, s.probe.samples_per_s < 10 ? 2 : 0)} ${t("samples")}`),
     s.core.held > 0 && row(t("held"), num(s.core.held)),
     s.core.suppressed > 0 && row(t("suppressed"), num(s.core.suppressed)),
     s.core.flapping > 0 && row(t("flaps"), h("span", { class: "flap" }, `≋ ${num(s.core.flapping)}`)),
@@ -409,7 +410,7 @@ function drawDetail(id, d, why) {
     h("h1", {}, h("span", { class: level(i.priority) }, sign(SIGN[i.priority] || ""), ` ${i.priority}`), ` ${i.title}`),
     h("p", { class: "quiet" }, `${i.id} · ${t(i.condition === "unknown" ? "cunknown" : i.condition)} · ${workText(i)} · ${t("scope")} ${i.scope} · ${t("since")} `, at(i.since),
       i.open ? [" · ", ago(i.since)] : [" – ", at(i.resolved_at || i.updated_at), ` · ${span(Date.parse(i.resolved_at || i.updated_at) - Date.parse(i.since))}`]),
-    h("p", {}, h("span", { class: "quiet" }, `${t("root")}: `), h("b", { class: "ids" }, i.root.join("  =  "))),
+    h("p", {}, h("span", { class: "quiet" }, `${t("root")}: `), h("b", { class: "ids" }, i.root.join(` ${t("or")} `))),
     h("p", {}, i.reason),
     i.into && h("p", {}, `${t("merged")} `, h("a", { href: `/incident/${encodeURIComponent(i.into)}` }, i.into)),
     i.recurrence_of && h("p", {}, `${t("recurrence")} `, h("a", { href: `/incident/${encodeURIComponent(i.recurrence_of)}` }, i.recurrence_of))]);
@@ -418,7 +419,8 @@ function drawDetail(id, d, why) {
   const list = (k, ids, n) => ids.length && h("p", { class: "ids" }, h("b", {}, num(n)), ` ${t(k)}: `, ids.slice(0, 200).join(", "), ids.length > 200 && ` ${t("more", num(ids.length - 200))}`);
   fill("affected", i.affected, (a) => [list("devices", a.devices, a.devices.length), list("site", a.sites, a.sites.length), list("services", a.services, a.services.length),
     a.users > 0 && h("p", {}, h("b", {}, num(a.users)), ` ${t("users")}`)]);
-  fill("why", why?.because || [], (l) => l.map((x) => h("li", {}, x)));
+  const because = [...(why?.because || []), ...(why?.rules || []), ...(why?.notes || [])];
+  fill("why", because, (l) => l.map((x) => h("li", {}, x)));
   fill("otherwise", why?.otherwise || [], (l) => l.map((x) => h("li", {}, x)));
   fill("alarms", d.alarms.slice(0, 100), (l) => l.map((a) => h("li", {}, h("b", {}, a.target), ` ${a.check}: `, h("span", { class: a.state === "flapping" ? "flap" : a.state === "unknown" ? "unknown" : "" }, a.state), ` · ${t("since")} `, at(a.since))));
   fill("verdicts", d.verdicts, (m) => Object.entries(m).map(([k, n]) => h("li", {}, `${num(n)} × ${k}`)));

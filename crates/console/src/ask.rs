@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use views::Language;
+use views::{Language, Reader};
 
 /// Query parameters.
 #[derive(FromRequestParts)]
@@ -61,12 +61,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Body<T> {
     }
 }
 
-/// The language asked for by `?lang=`, else that of the configuration.
-pub(crate) fn language(asked: Option<&str>, shared: &Shared) -> Result<Language, Problem> {
+/// Who reads: the language asked for by `?lang=`, else that of the configuration; the clock is that
+/// of the configuration.
+pub(crate) fn reader(asked: Option<&str>, shared: &Shared) -> Result<Reader, Problem> {
+    let in_language = |language| Reader { language, ..shared.reader.clone() };
     match asked {
-        None => Ok(shared.language),
-        Some("id") => Ok(Language::Id),
-        Some("en") => Ok(Language::En),
+        None => Ok(shared.reader.clone()),
+        Some("id") => Ok(in_language(Language::Id)),
+        Some("en") => Ok(in_language(Language::En)),
         Some(other) => {
             Err(Problem::bad_request(format!("lang is {:?}; it may be id or en.", cut(other))))
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use model::{Event, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
-use views::ExplainDoc;
+use views::{ExplainDoc, Reader};
 
 /// The daemon, as the console sees it. Every answer is given from memory and soon: the board asks
 /// every two seconds, and a backend that hangs counts as dead.
@@ -26,8 +26,19 @@ pub trait Backend: Send + Sync + 'static {
     async fn knows_scope(&self, scope: &str) -> bool;
 
     /// More than the views can say of why something is as it is; None leaves it to them.
-    async fn explain(&self, what: &str) -> Option<ExplainDoc> {
-        let _ = what;
+    async fn explain(&self, what: &str, reader: &Reader) -> Option<ExplainDoc> {
+        let _ = (what, reader);
+        None
+    }
+
+    /// Why there was no incident for a target then (now, when no time is given).
+    async fn why_not(
+        &self,
+        target: &str,
+        at: Option<Timestamp>,
+        reader: &Reader,
+    ) -> Option<ExplainDoc> {
+        let _ = (target, at, reader);
         None
     }
 

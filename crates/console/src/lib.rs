@@ -35,7 +35,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use views::{Language, Views};
+use views::{Reader, Views};
 
 /// Everything the router needs.
 pub struct ConsoleState {
@@ -51,8 +51,8 @@ pub struct ConsoleState {
     pub public_url: String,
     /// Largest body of a command, in bytes.
     pub body_limit: usize,
-    /// The language of the configuration.
-    pub language: Language,
+    /// The language and the clock of the configuration.
+    pub reader: Reader,
     /// Routes of others (the intake's) with their description, served behind the same layers. They
     /// guard themselves, and have no fallback of their own.
     pub also: Option<(Router, utoipa::openapi::OpenApi)>,
@@ -66,7 +66,7 @@ struct Shared {
     token: Option<SecretString>,
     hosts: Vec<String>,
     body_limit: usize,
-    language: Language,
+    reader: Reader,
 }
 
 /// The whole of what is served.
@@ -82,7 +82,7 @@ pub fn router(state: ConsoleState) -> Router {
         token: state.token,
         hosts,
         body_limit: state.body_limit,
-        language: state.language,
+        reader: state.reader,
     });
     let (others, other_api) = state.also.unzip();
     let document = openapi(other_api);
@@ -167,6 +167,7 @@ fn reading() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(read::incident))
         .routes(routes!(read::explain_incident))
         .routes(routes!(read::explain))
+        .routes(routes!(read::why_not))
         .routes(routes!(read::alarms))
         .routes(routes!(read::targets))
         .routes(routes!(read::tickets))

@@ -1,7 +1,7 @@
 //! Questions: everything that is only read.
 
 use crate::Shared;
-use crate::ask::{Asked, At, language};
+use crate::ask::{Asked, At, reader};
 use crate::backend::{BuiltinTicketDoc, StatusDoc, TargetDoc, WindowDoc};
 use crate::problem::{Problem, cut};
 use axum::Json;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use views::{
-    AlarmDoc, ExplainDoc, IncidentDetail, IncidentFilter, IncidentPage, TicketDoc, Views,
+    AlarmDoc, ExplainDoc, IncidentDetail, IncidentFilter, IncidentPage, Reader, TicketDoc, Views,
     ViewsError, Which,
 };
 
@@ -89,9 +89,9 @@ pub(crate) async fn incident(
     At(id): At<String>,
     Asked(query): Asked<LanguageQuery>,
 ) -> Result<Json<IncidentDetail>, Problem> {
-    let language = language(query.lang.as_deref(), &shared)?;
+    let reader = reader(query.lang.as_deref(), &shared)?;
     let asked = id.clone();
-    let found = ask(&shared, move |views| views.incident(&asked, language)).await?;
+    let found = ask(&shared, move |views| views.incident(&asked, reader)).await?;
     found.map(Json).ok_or_else(|| Problem::unknown_incident(&id))
 }
 
@@ -104,8 +104,8 @@ pub(crate) async fn explain_incident(
     At(id): At<String>,
     Asked(query): Asked<LanguageQuery>,
 ) -> Result<Json<ExplainDoc>, Problem> {
-    let language = language(query.lang.as_deref(), &shared)?;
-    let found = explained(&shared, &id, language).await?;
+    let reader = reader(query.lang.as_deref(), &shared)?;
+    let found = explained(&shared, &id, reader).await?;
     match found {
         Some(doc) if doc.kind == "incident" => Ok(Json(doc)),
         _ => Err(Problem::unknown_incident(&id)),
@@ -122,8 +122,8 @@ pub(crate) async fn explain(
     At(what): At<String>,
     Asked(query): Asked<LanguageQuery>,
 ) -> Result<Json<ExplainDoc>, Problem> {
-    let language = language(query.lang.as_deref(), &shared)?;
-    explained(&shared, &what, language).await?.map(Json).ok_or_else(|| {
+    let reader = reader(query.lang.as_deref(), &shared)?;
+    explained(&shared, &what, reader).await?.map(Json).ok_or_else(|| {
         Problem::not_found(format!(
             "Nothing is called {:?}: neither an event, an incident, nor a target with an alarm. \
              An event may not be decided yet, or be older than what is kept.",
@@ -135,13 +135,49 @@ pub(crate) async fn explain(
 async fn explained(
     shared: &Arc<Shared>,
     what: &str,
-    language: views::Language,
+    reader: Reader,
 ) -> Result<Option<ExplainDoc>, Problem> {
-    if let Some(doc) = shared.backend.explain(what).await {
+    if let Some(doc) = shared.backend.explain(what, &reader).await {
         return Ok(Some(doc));
     }
     let what = what.to_owned();
-    ask(shared, move |views| views.explain(&what, language)).await
+    ask(shared, move |views| views.explain(&what, reader)).await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WhyNotQuery {
+    /// When, RFC 3339; now unless told.
+    at: Option<String>,
+    /// `id` or `en`; that of the configuration unless told.
+    lang: Option<String>,
+}
+
+/// Why there was no incident for a target at a time: it was healthy, not confirmed, held and for
+/// whom, explained by something else, in maintenance, below its level, never asked, not in the
+/// inventory; or that there was one.
+#[utoipa::path(get, path = "/api/v1/why-not/{*target}", tag = "explain",
+    params(("target" = String, Path, description = "A device, a port, a link, a site or a service"), WhyNotQuery),
+    responses((status = 200, body = ExplainDoc), (status = 400, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn why_not(
+    State(shared): State<Arc<Shared>>,
+    At(target): At<String>,
+    Asked(query): Asked<WhyNotQuery>,
+) -> Result<Json<ExplainDoc>, Problem> {
+    let reader = reader(query.lang.as_deref(), &shared)?;
+    let at = match query.at.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(at)) => Some(at),
+        Some(Err(error)) => {
+            let error: model::time::NotATime = error;
+            return Err(Problem::bad_request(format!("at: {error}.")));
+        }
+    };
+    let found = shared.backend.why_not(&target, at, &reader).await;
+    found
+        .map(Json)
+        .ok_or_else(|| Problem::unavailable("The core did not answer in time. Try again."))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -50,7 +50,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Say why an event, an incident or an alarm ended as it did
     #[command(
-        after_help = "Examples:\n  kentongan explain 4711\n  kentongan explain k7f3-17\n  kentongan explain semarang/core-sw1 icmp\n  kentongan explain last"
+        after_help = "Examples:\n  kentongan explain 4711\n  kentongan explain k7f3-17\n  kentongan explain semarang/core-sw1 icmp\n  kentongan explain last\n  kentongan explain --why-not semarang/core-sw1@2026-11-24T02:15"
     )]
     Explain(ExplainArgs),
     /// See incidents and work on them
@@ -244,13 +244,38 @@ fn percent(text: &str) -> Result<f64, String> {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The number of an event, the id of an incident, a target, or "last"
-    #[arg(value_name = "ID")]
-    pub id: String,
+    #[arg(value_name = "ID", required_unless_present = "why_not")]
+    pub id: Option<String>,
     /// The check, when ID is a target
     pub check: Option<String>,
+    /// Why was there no incident for this target at that time (local time unless it has an offset;
+    /// now when there is no @TIME)
+    #[arg(long, value_name = "TARGET@TIME", conflicts_with = "id")]
+    pub why_not: Option<String>,
+    /// In this language [default: that of the configuration]
+    #[arg(long, value_enum)]
+    pub lang: Option<Lang>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// Indonesian
+    Id,
+    /// English
+    En,
+}
+
+impl From<Lang> for views::Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::Id => Self::Id,
+            Lang::En => Self::En,
+        }
+    }
 }
 
 /// `incident`.
@@ -282,6 +307,9 @@ pub enum IncidentCommand {
     Show {
         /// Its id
         id: String,
+        /// In this language [default: that of the configuration]
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
         /// Print JSON
         #[arg(long)]
         json: bool,

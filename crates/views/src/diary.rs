@@ -1,8 +1,9 @@
 //! The diary's lines as sentences, for somebody who reads them at three in the morning.
 //!
-//! The core's own reasons are sentences already (in the language of the configuration) and are
-//! kept as they are; what is added here says who did what to what.
+//! The core's own reasons are sentences already, in the English of the record; they are read in the
+//! reader's language through `model::sentence`. What is added here says who did what to what.
 
+use model::Reader;
 use model::settings::Language;
 
 /// A line as it was kept.
@@ -16,14 +17,8 @@ pub(crate) struct Kept {
 }
 
 /// What happened, in a sentence.
-pub(crate) fn sentence(line: &Kept, language: Language) -> String {
-    let say = |id: &str, en: &str| {
-        match language {
-            Language::Id => id,
-            Language::En => en,
-        }
-        .to_owned()
-    };
+pub(crate) fn sentence(line: &Kept, reader: &Reader) -> String {
+    let say = |id: &str, en: &str| reader.say(id, en).to_owned();
     let subject = line.subject.as_deref().unwrap_or("?");
     let aside = line.aside.as_deref().unwrap_or("");
     let head = match line.kind.as_str() {
@@ -119,7 +114,9 @@ pub(crate) fn sentence(line: &Kept, language: Language) -> String {
     };
     match line.reason.trim() {
         "" => format!("{head}."),
-        reason => format!("{head}. {reason}"),
+        // What a ticket was told is in the language of the configuration already.
+        reason if line.kind == "intent" => format!("{head}. {reason}"),
+        reason => format!("{head}. {}", reader.sentence(reason)),
     }
 }
 
@@ -327,9 +324,12 @@ mod tests {
             by: Some("sari".into()),
             reason: "Sudah ditangani.".into(),
         };
-        assert_eq!(sentence(&line, Language::Id), "Diakui oleh sari (P1 masif). Sudah ditangani.");
         assert_eq!(
-            sentence(&line, Language::En),
+            sentence(&line, &Language::Id.into()),
+            "Diakui oleh sari (P1 masif). Sudah ditangani."
+        );
+        assert_eq!(
+            sentence(&line, &Language::En.into()),
             "Acknowledged by sari (P1 masif). Sudah ditangani."
         );
         line = Kept {
@@ -340,6 +340,6 @@ mod tests {
             by: None,
             reason: String::new(),
         };
-        assert_eq!(sentence(&line, Language::En), "rt: opening the ticket #42: done.");
+        assert_eq!(sentence(&line, &Language::En.into()), "rt: opening the ticket #42: done.");
     }
 }

@@ -216,16 +216,30 @@ pub struct VerdictDoc {
 }
 
 /// Why something ended as it did, and what would have changed it.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct ExplainDoc {
     /// What was asked for, as understood.
     pub what: String,
-    /// `event`, `incident`, `alarm` or `target`.
+    /// `event`, `incident`, `alarm`, `target` or `why-not`.
     pub kind: String,
     /// The answer, a sentence each.
     pub because: Vec<String>,
-    /// What would have changed it, a sentence each.
+    /// What would have changed it, a sentence each. With `tried`, each was tried on a copy of the
+    /// core and really came out so; else it is what holds in general.
     pub otherwise: Vec<String>,
+    /// The rules that decided, a sentence each.
+    pub rules: Vec<String>,
+    /// What they were applied to, a line each.
+    pub inputs: Vec<String>,
+    /// What led to what, a line each, in order.
+    pub chain: Vec<String>,
+    /// Whether the events were run again, so that `rules`, `inputs`, `chain` and `otherwise` are of
+    /// this very case.
+    pub tried: bool,
+    /// How far the events have been run again, in percent, while that is not done: ask again.
+    pub pending: Option<u8>,
+    /// What else there is to know: another configuration, events that are no longer kept, …
+    pub notes: Vec<String>,
     /// The verdict, where an event was asked for.
     pub verdict: Option<VerdictDoc>,
     /// The alarms it is about.

@@ -18,6 +18,7 @@ pub use docs::{
     AffectedDoc, AlarmDoc, CountsDoc, DiaryLine, ExplainDoc, IncidentDetail, IncidentDoc,
     IncidentPage, TicketDoc, VerdictDoc,
 };
+pub use model::Reader;
 pub use model::settings::Language;
 pub use query::{IncidentFilter, LIMIT_MAX, Which};
 
@@ -220,9 +221,10 @@ impl Views {
     pub fn incident(
         &self,
         id: &str,
-        language: Language,
+        reader: impl Into<Reader>,
     ) -> Result<Option<IncidentDetail>, ViewsError> {
-        self.read(|db| query::incident(db, id, language))
+        let reader = reader.into();
+        self.read(|db| query::incident(db, id, &reader))
     }
 
     /// Whether there is such an incident.
@@ -262,9 +264,10 @@ impl Views {
     pub fn explain(
         &self,
         what: &str,
-        language: Language,
+        reader: impl Into<Reader>,
     ) -> Result<Option<ExplainDoc>, ViewsError> {
-        self.read(|db| query::explain(db, what, language))
+        let reader = reader.into();
+        self.read(|db| query::explain(db, what, &reader))
     }
 
     /// Asks on a connection of its own, in one transaction, so that a document never mixes two

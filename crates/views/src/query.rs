@@ -8,8 +8,8 @@ use crate::docs::{
     IncidentPage, TicketDoc, VerdictDoc,
 };
 use crate::routine;
-use model::Timestamp;
 use model::settings::Language;
+use model::{Reader, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::BTreeMap;
 
@@ -115,12 +115,13 @@ pub(crate) fn recently_resolved(
 pub(crate) fn incident(
     db: &Connection,
     id: &str,
-    language: Language,
+    reader: &Reader,
 ) -> Result<Option<IncidentDetail>, ViewsError> {
     let sql = format!("{INCIDENT} WHERE id = ?1");
     let found = db.prepare_cached(&sql)?.query_row([id], incident_doc).optional()?;
     let Some(mut incident) = found else { return Ok(None) };
     incident.tickets = tickets_of(db, id)?;
+    incident.reason = reader.sentence(&incident.reason);
 
     let mut verdicts: BTreeMap<String, u64> = db
         .prepare_cached("SELECT word, n FROM tally WHERE incident = ?1")?
@@ -135,14 +136,17 @@ pub(crate) fn incident(
             "SELECT at, kind, word, subject, aside, by, event, reason FROM diary
              WHERE incident = ?1 ORDER BY n",
         )?
-        .query_map([id], |r| diary_line(r, language))?
+        .query_map([id], |r| diary_line(r, reader))?
         .collect::<Result<Vec<_>, _>>()?;
     let sql =
         format!("{ALARM} WHERE incident = ?1 AND state != 'ok' ORDER BY target, name LIMIT ?2");
     let alarms = db
         .prepare_cached(&sql)?
         .query_map(params![id, LIMIT_MAX as i64], alarm_doc)?
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|a| {
+            Ok(AlarmDoc { reason: reader.sentence(&a.as_ref().map_or("", |a| &a.reason)), ..a? })
+        })
+        .collect::<Result<Vec<_>, rusqlite::Error>>()?;
     Ok(Some(IncidentDetail { incident, diary, diary_left_out, verdicts, alarms }))
 }
 
@@ -215,12 +219,12 @@ pub(crate) fn alarms_of(
 pub(crate) fn explain(
     db: &Connection,
     what: &str,
-    language: Language,
+    reader: &Reader,
 ) -> Result<Option<ExplainDoc>, ViewsError> {
     let what = what.trim();
     let number = what.strip_prefix("event:").or(what.strip_prefix('#')).unwrap_or(what);
     if let Ok(event) = number.parse::<u64>() {
-        return explain_event(db, event, language);
+        return explain_event(db, event, reader);
     }
     let newest = || {
         db.query_row("SELECT id FROM incidents ORDER BY opened_at DESC, id DESC LIMIT 1", [], |r| {
@@ -229,8 +233,8 @@ pub(crate) fn explain(
         .optional()
     };
     let id = if what == "last" { newest()? } else { Some(what.to_owned()) };
-    if let Some(detail) = id.map(|id| incident(db, &id, language)).transpose()?.flatten() {
-        return Ok(Some(explain_incident(detail, language)));
+    if let Some(detail) = id.map(|id| incident(db, &id, reader)).transpose()?.flatten() {
+        return Ok(Some(explain_incident(detail, reader)));
     }
     let (target, check) = match what.split_once([' ', '*']) {
         Some((target, check)) => (target, Some(check)),
@@ -241,39 +245,43 @@ pub(crate) fn explain(
         return Ok(None);
     };
     let detail = match &worst.incident {
-        Some(id) => incident(db, id, language)?,
+        Some(id) => incident(db, id, reader)?,
         None => None,
     };
     let because = alarms
         .iter()
-        .map(|a| format!("{} · {}: {} ({}). {}", a.target, a.check, a.state, a.since, a.reason))
+        .map(|a| {
+            let since = a.since.parse().map_or_else(|_| a.since.clone(), |at| reader.time(at));
+            let reason = reader.sentence(&a.reason);
+            format!("{} · {}: {} ({since}). {reason}", a.target, a.check, a.state)
+        })
         .collect();
-    let otherwise = detail.as_ref().map(|d| otherwise_of(d, language)).unwrap_or_default();
+    let otherwise = detail.as_ref().map(|d| otherwise_of(d, reader)).unwrap_or_default();
     let kind = if check.is_some() { "alarm" } else { "target" }.to_owned();
     Ok(Some(ExplainDoc {
         what: what.to_owned(),
         kind,
         because,
         otherwise,
-        verdict: None,
         alarms,
         incident: detail,
+        ..ExplainDoc::default()
     }))
 }
 
 fn explain_event(
     db: &Connection,
     event: u64,
-    language: Language,
+    reader: &Reader,
 ) -> Result<Option<ExplainDoc>, ViewsError> {
     let Some(verdict) = verdict(db, event)? else { return Ok(None) };
     let detail = match &verdict.incident {
-        Some(id) => incident(db, id, language)?,
+        Some(id) => incident(db, id, reader)?,
         None => None,
     };
-    let (meaning, other) = diary::meaning(&verdict.verdict, language);
+    let (meaning, other) = diary::meaning(&verdict.verdict, reader.language);
     let mut because = vec![format!("{}: {meaning}", verdict.verdict)];
-    because.extend(verdict.reason.clone().filter(|r| !r.is_empty()));
+    because.extend(verdict.reason.as_deref().filter(|r| !r.is_empty()).map(|r| reader.sentence(r)));
     let alarms = match &verdict.target {
         Some(target) => alarms_of(db, target, None)?,
         None => Vec::new(),
@@ -286,10 +294,11 @@ fn explain_event(
         verdict: Some(verdict),
         alarms,
         incident: detail,
+        ..ExplainDoc::default()
     }))
 }
 
-fn explain_incident(detail: IncidentDetail, language: Language) -> ExplainDoc {
+fn explain_incident(detail: IncidentDetail, reader: &Reader) -> ExplainDoc {
     let i = &detail.incident;
     // What it is about was said when it was last (re)judged; the newest line may be a person's.
     let judged = ["opened", "updated", "rerooted", "split", "reopened", "merged"];
@@ -300,22 +309,22 @@ fn explain_incident(detail: IncidentDetail, language: Language) -> ExplainDoc {
         because.push(i.reason.clone());
     }
     for (verdict, n) in &detail.verdicts {
-        because.push(format!("{n} × {verdict}: {}", diary::meaning(verdict, language).0));
+        because.push(format!("{n} × {verdict}: {}", diary::meaning(verdict, reader.language).0));
     }
     ExplainDoc {
         what: i.id.clone(),
         kind: "incident".to_owned(),
         because,
-        otherwise: otherwise_of(&detail, language),
-        verdict: None,
+        otherwise: otherwise_of(&detail, reader),
         alarms: detail.alarms.clone(),
         incident: Some(detail),
+        ..ExplainDoc::default()
     }
 }
 
-fn otherwise_of(detail: &IncidentDetail, language: Language) -> Vec<String> {
+fn otherwise_of(detail: &IncidentDetail, reader: &Reader) -> Vec<String> {
     let root = detail.incident.root.join(", ");
-    let mut out = vec![match language {
+    let mut out = vec![match reader.language {
         Language::Id => {
             format!(
                 "Jika {root} menjawab, insiden ini tidak dibuka dan yang di belakangnya dinilai sendiri-sendiri."
@@ -328,7 +337,7 @@ fn otherwise_of(detail: &IncidentDetail, language: Language) -> Vec<String> {
         }
     }];
     if detail.verdicts.contains_key("suppressed-by-root") {
-        out.push(diary::meaning("suppressed-by-root", language).1.to_owned());
+        out.push(diary::meaning("suppressed-by-root", reader.language).1.to_owned());
     }
     out
 }
@@ -352,9 +361,11 @@ fn incident_doc(r: &Row<'_>) -> rusqlite::Result<IncidentDoc> {
         users: affected["users"].as_u64().unwrap_or(0),
     };
     let title: String = r.get("title")?;
+    // The priority stands beside it, and may have changed since.
+    let title = without_priority(&title);
     Ok(IncidentDoc {
         id: r.get("id")?,
-        title: if title.is_empty() { root.join(", ") } else { title },
+        title: if title.is_empty() { root.join(", ") } else { title.to_owned() },
         open: r.get("open")?,
         condition: r.get("condition")?,
         work: r.get("work")?,
@@ -382,6 +393,14 @@ fn incident_doc(r: &Row<'_>) -> rusqlite::Result<IncidentDoc> {
         recurrence_of: r.get("recurrence_of")?,
         tickets: Vec::new(),
     })
+}
+
+/// `[P1] what` without its first word.
+fn without_priority(title: &str) -> &str {
+    match title.split_once("] ") {
+        Some((word, rest)) if word.len() == 3 && word.starts_with("[P") => rest,
+        _ => title,
+    }
 }
 
 /// What we wrote ourselves; a row that was tampered with shows as empty rather than as a failure
@@ -422,7 +441,7 @@ fn ticket_doc(r: &Row<'_>) -> rusqlite::Result<TicketDoc> {
     })
 }
 
-fn diary_line(r: &Row<'_>, language: Language) -> rusqlite::Result<DiaryLine> {
+fn diary_line(r: &Row<'_>, reader: &Reader) -> rusqlite::Result<DiaryLine> {
     let kept = Kept {
         kind: r.get(1)?,
         word: r.get(2)?,
@@ -433,7 +452,7 @@ fn diary_line(r: &Row<'_>, language: Language) -> rusqlite::Result<DiaryLine> {
     };
     Ok(DiaryLine {
         at: time(r.get(0)?),
-        text: diary::sentence(&kept, language),
+        text: diary::sentence(&kept, reader),
         kind: kept.kind,
         word: kept.word,
         subject: kept.subject,

@@ -94,7 +94,7 @@ impl World {
             token: None,
             public_url: "http://noc.example:8640".to_owned(),
             body_limit: 4096,
-            language: Language::Id,
+            reader: Language::Id.into(),
             also: None,
         }
     }

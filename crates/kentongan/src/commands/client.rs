@@ -3,12 +3,14 @@
 use super::{Call, FAILED, WRONG};
 use crate::config::{self, Contact};
 use anyhow::{Context as _, Result, bail};
+use journal::Journal;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
-use views::{Language, Views};
+use views::{Language, Reader, Views};
 
 /// How long the daemon may take to answer. It answers from memory; whoever waits is a person.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -19,6 +21,15 @@ pub struct Client {
     pub contact: Contact,
     http: reqwest::Client,
     base: reqwest::Url,
+}
+
+/// A language as the API calls it.
+pub fn word(language: Language) -> String {
+    match language {
+        Language::Id => "id",
+        Language::En => "en",
+    }
+    .to_owned()
 }
 
 /// What was asked for, and who answered.
@@ -86,6 +97,15 @@ impl Client {
         if let Some(value) = self.get(path, query).await? {
             return Ok(Answer::Live(value));
         }
+        let views = self.views().await?;
+        let value = kept(&views)?.context("there is nothing of that name")?;
+        eprintln!("note: the daemon does not run; this is what it wrote last");
+        Ok(Answer::Kept(value))
+    }
+
+    /// The views of the data directory. After a restore, or when they are of another version, they
+    /// are built from the journal first: the daemon would do the same at its start.
+    pub async fn views(&self) -> Result<Views> {
         let dir = &self.contact.data_dir;
         let nothing = || {
             format!(
@@ -94,13 +114,23 @@ impl Client {
                 dir.display()
             )
         };
-        if !dir.join(views::FILE_NAME).exists() {
-            bail!(nothing());
+        let opened = Views::open_read_only(dir);
+        if let Ok(views) = opened {
+            return Ok(views);
         }
-        let views = Views::open_read_only(dir).with_context(nothing)?;
-        let value = kept(&views)?.context("there is nothing of that name")?;
-        eprintln!("note: the daemon does not run; this is what it wrote last");
-        Ok(Answer::Kept(value))
+        let journal = crate::daemon::storage::journal_dir(dir);
+        if !journal.is_dir() {
+            opened.with_context(nothing)?;
+        }
+        let journal = journal::EmbeddedJournal::open_read_only(&journal).with_context(nothing)?;
+        let journal: Arc<dyn Journal> = Arc::new(journal);
+        let identity = journal.identity().await.with_context(nothing)?;
+        eprintln!("note: building what can be read from the journal; this is done once");
+        let views = Views::open(dir, &identity).with_context(nothing)?;
+        let views = Arc::new(views);
+        crate::daemon::storage::catch_up(&journal, &views).await.with_context(nothing)?;
+        drop(views);
+        Views::open_read_only(dir).with_context(nothing)
     }
 
     /// Asks the daemon to do something.
@@ -118,9 +148,11 @@ impl Client {
         }
     }
 
-    /// The language that people of this installation read.
-    pub fn language(&self) -> Language {
-        self.contact.locale.language
+    /// Who reads: in this language, else that of the configuration, and on its clock.
+    pub fn reader(&self, lang: Option<crate::cli::Lang>) -> Reader {
+        let locale = &self.contact.locale;
+        let language = lang.map_or(locale.language, Language::from);
+        Reader { language, timezone: locale.timezone.clone() }
     }
 
     fn url(&self, path: &[&str]) -> Result<reqwest::Url> {

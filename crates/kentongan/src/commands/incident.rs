@@ -22,13 +22,14 @@ pub async fn run(args: &IncidentArgs, call: &Call) -> anyhow::Result<ExitCode> {
             let answer = list_of(&client, *state, *limit).await?;
             if *json { print_json(&answer)? } else { print(&listed(&answer, &page))? }
         }
-        IncidentCommand::Show { id, json } => {
-            let language = client.language();
+        IncidentCommand::Show { id, lang, json } => {
+            let reader = client.reader(*lang);
+            let query = [("lang", super::client::word(reader.language))];
             let kept = |views: &views::Views| {
-                let doc = views.incident(id, language)?;
+                let doc = views.incident(id, reader.clone())?;
                 Ok(doc.map(serde_json::to_value).transpose()?)
             };
-            let answer = client.ask(&["api", "v1", "incidents", id], &[], kept).await?;
+            let answer = client.ask(&["api", "v1", "incidents", id], &query, kept).await?;
             if *json {
                 print_json(answer.value())?;
             } else {
@@ -316,7 +317,7 @@ mod tests {
         let text = listed(&json!({ "incidents": [incident()], "next": null }), &page);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
-        assert!(lines[1].starts_with("P1    k7f3-17   2020-11-24 02:15:00 ("), "{text}");
+        assert!(lines[1].starts_with("P1    k7f3-17   2020-11-24 02:15:00 UTC ("), "{text}");
         assert!(
             lines[1].ends_with(
                 "failing    assigned (sari)  rt #42, glpi pending  semarang/core-sw1 is down [2J"
@@ -340,7 +341,7 @@ mod tests {
             "2 devices (a, b), 1 site (semarang), 1200 people",
             "ticket     glpi: the desk does not answer",
             "  raised  a  icmp",
-            "02:15:04  opened",
+            "02:15:04 UTC  opened",
             "and 3 lines that were not kept",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

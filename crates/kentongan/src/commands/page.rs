@@ -77,7 +77,7 @@ impl Page {
         out
     }
 
-    /// A time of the API on the reader's clock: the day only when it is not today.
+    /// A time of the API on the reader's clock, with its zone: the day only when it is not today.
     pub fn time(&self, text: &str) -> String {
         let Ok(at) = text.parse::<Timestamp>() else { return text.to_owned() };
         let zoned = |t: Timestamp| {
@@ -85,8 +85,8 @@ impl Page {
                 .map(|t| t.to_zoned_datetime(self.timezone.clone()))
         };
         match (zoned(at), zoned(self.now)) {
-            (Ok(at), Ok(now)) if at.date() == now.date() => at.strftime("%H:%M:%S").to_string(),
-            (Ok(at), _) => at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            (Ok(at), Ok(now)) if at.date() == now.date() => at.strftime("%H:%M:%S %Z").to_string(),
+            (Ok(at), _) => at.strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
             _ => text.to_owned(),
         }
     }
@@ -212,7 +212,7 @@ mod tests {
     fn today_needs_no_date() {
         let mut page = Page::new(false, &TimeZone::get("Asia/Jakarta").unwrap());
         page.now = "2026-11-24T03:00:00Z".parse().unwrap();
-        assert_eq!(page.time_ago("2026-11-24T02:15:00.250Z"), "09:15:00 (44m)");
-        assert_eq!(page.time("2026-11-23T16:59:59Z"), "2026-11-23 23:59:59");
+        assert_eq!(page.time_ago("2026-11-24T02:15:00.250Z"), "09:15:00 WIB (44m)");
+        assert_eq!(page.time("2026-11-23T16:59:59Z"), "2026-11-23 23:59:59 WIB");
     }
 }

@@ -2,8 +2,11 @@
 
 use super::core_loop::{Control, Pulse};
 use super::desks::Desks;
+use super::questions::{Questions, State};
 use super::sinks::Door;
 use crate::config::{Backend as Kind, Configuration};
+use crate::explain::moment::Until;
+use crate::explain::{self, Found, Question};
 use async_trait::async_trait;
 use console::{
     Backend, BackendError, BuiltinTicketDoc, ConfigDoc, CoreDoc, HeartbeatDoc, JournalDoc,
@@ -15,10 +18,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
-use views::Views;
+use views::{ExplainDoc, Reader, Views};
 
 /// The core answers the board within this time, or counts as busy.
 const CORE_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Samples are counted over this many seconds: a few targets are asked every twenty.
+const RATE_OVER: f64 = 20.0;
 
 /// The daemon, seen from the console and the heartbeat.
 pub struct Status {
@@ -36,6 +42,7 @@ pub struct Status {
     pub started_at: Timestamp,
     pub heartbeat: Mutex<HeartbeatDoc>,
     pub probing: Mutex<Rate>,
+    pub questions: Questions,
 }
 
 /// The configuration in force.
@@ -96,6 +103,26 @@ impl Status {
         tokio::time::timeout(CORE_ANSWERS, answered).await.ok()?.ok()
     }
 
+    /// What the core says of a target now, from a copy of it.
+    async fn as_it_is(&self, target: &str) -> Option<Found> {
+        let core = self.ask(Control::Copy).await?;
+        let target = target.to_owned();
+        let said = tokio::task::spawn_blocking(move || Found {
+            explanation: core.why_not(&target),
+            from: core.last_event(),
+            another_configuration: false,
+        });
+        said.await.ok()
+    }
+
+    fn fill(&self, doc: &mut ExplainDoc, state: State, reader: &Reader) {
+        match state {
+            State::Known(Ok(found)) => explain::add(doc, &found, reader),
+            State::Known(Err(why)) => doc.notes.push(why),
+            State::Running(percent) => doc.pending = Some(percent),
+        }
+    }
+
     fn probe_doc(&self, c: &Configuration) -> Option<ProbeDoc> {
         if self.role == "core" {
             return None;
@@ -104,7 +131,7 @@ impl Status {
         let count = self.pulse.observations.load(Ordering::Relaxed);
         let now = Instant::now();
         let elapsed = rate.at.map_or(0.0, |at| (now - at).as_secs_f64());
-        if rate.at.is_none() || elapsed >= 1.0 {
+        if rate.at.is_none() || elapsed >= RATE_OVER {
             if rate.at.is_some() {
                 rate.per_second = (count - rate.count) as f64 / elapsed;
             }
@@ -118,11 +145,17 @@ impl Status {
             id: c.probe.id.clone(),
             enabled: c.probe.enabled,
             targets,
-            samples_per_s: (rate.per_second * 10.0).round() / 10.0,
+            samples_per_s: digits(rate.per_second),
             last_sample: rate.last_sample.map(|t| t.to_string()),
             last_error: None,
         })
     }
+}
+
+/// Two digits that say something: one target asked every twenty seconds is not "0.0".
+fn digits(per_second: f64) -> f64 {
+    let scale = if per_second >= 10.0 { 1.0 } else { 100.0 };
+    (per_second * scale).round() / scale
 }
 
 #[async_trait]
@@ -190,6 +223,59 @@ impl Backend for Status {
             heartbeat: self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             config: ConfigDoc { hash: c.hash.clone(), loaded_at: loaded_at.to_string(), refused },
         }
+    }
+
+    async fn explain(&self, what: &str, reader: &Reader) -> Option<ExplainDoc> {
+        let kept = {
+            let (views, what, reader) = (self.views.clone(), what.to_owned(), reader.clone());
+            tokio::task::spawn_blocking(move || views.explain(&what, reader)).await.ok()?.ok()?
+        };
+        let configuration = self.in_force().configuration.clone();
+        if let Some(mut doc) = kept {
+            if let Some(event) = explain::event_behind(&doc) {
+                let question = Question::Event(event);
+                let state = self.questions.ask(&self.journal, &configuration, question).await;
+                self.fill(&mut doc, state, reader);
+                return Some(doc);
+            }
+            if let Some(found) = self.as_it_is(what).await {
+                explain::add(&mut doc, &found, reader);
+            }
+            return Some(doc);
+        }
+        let target = what.split([' ', '*']).next().unwrap_or(what);
+        let found = self.as_it_is(target).await?;
+        let unknown = matches!(
+            &found.explanation.answer,
+            correlator::explain::Answer::Target {
+                why: correlator::explain::WhyNot::NotInInventory { .. },
+                ..
+            }
+        );
+        (!unknown).then(|| explain::of_target(target, "target", &found, reader))
+    }
+
+    async fn why_not(
+        &self,
+        target: &str,
+        at: Option<Timestamp>,
+        reader: &Reader,
+    ) -> Option<ExplainDoc> {
+        let kind = "why-not";
+        let Some(at) = at.filter(|at| *at < self.now()) else {
+            let found = self.as_it_is(target).await?;
+            return Some(explain::of_target(target, kind, &found, reader));
+        };
+        let configuration = self.in_force().configuration.clone();
+        let question = Question::WhyNot(target.to_owned(), Until::Time(at));
+        let state = self.questions.ask(&self.journal, &configuration, question).await;
+        let mut doc = ExplainDoc {
+            what: format!("{target}@{at}"),
+            kind: kind.to_owned(),
+            ..ExplainDoc::default()
+        };
+        self.fill(&mut doc, state, reader);
+        Some(doc)
     }
 
     async fn targets(&self) -> Vec<TargetDoc> {

@@ -51,6 +51,8 @@ pub type TakesEffect = Arc<dyn Fn(&Arc<Configuration>) + Send + Sync>;
 pub enum Control {
     /// Another configuration.
     Reload(Arc<Configuration>),
+    /// A copy of the core, to ask it what would be if.
+    Copy(oneshot::Sender<Correlator>),
     /// Every target as it is now.
     Targets(oneshot::Sender<Vec<TargetDoc>>),
     /// Every window that has not ended, and those that ended lately.
@@ -532,6 +534,9 @@ impl CoreLoop {
                     self.state.reloads.pop_back();
                     tracing::error!(%error, "the new configuration could not be journalled; the old one stays in force");
                 }
+            }
+            Control::Copy(answer) => {
+                let _ = answer.send(self.core.copy());
             }
             Control::Targets(answer) => {
                 let _ = answer.send(self.targets());

@@ -8,10 +8,11 @@ mod core_loop;
 mod desks;
 mod heartbeat;
 mod plan;
+mod questions;
 #[cfg(test)]
 mod recorded;
 mod reload;
-mod resume;
+pub(crate) mod resume;
 mod sinks;
 mod start;
 pub(crate) mod storage;

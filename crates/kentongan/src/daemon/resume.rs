@@ -61,6 +61,31 @@ fn same_program(version: &str) -> bool {
     version.starts_with(&format!("{}/{FORM}/", env!("CARGO_PKG_VERSION")))
 }
 
+/// The core of a snapshot of this program and this configuration.
+pub fn core_of(snapshot: &Snapshot, c: &Configuration) -> Option<Correlator> {
+    if snapshot.version != version_of(c) {
+        return None;
+    }
+    let frozen: Frozen = postcard::from_bytes(&snapshot.body).ok()?;
+    Some(Correlator::restore(c.inventory.clone(), c.settings.clone(), frozen.core))
+}
+
+/// What was decided through event `through`, for a look back at the events after it.
+pub async fn past_through(
+    journal: &Arc<dyn Journal>,
+    through: u64,
+    identity: &str,
+) -> Result<Past> {
+    let told = read_records(journal, 1, through).await?;
+    Ok(Past {
+        instance: identity.to_owned(),
+        last_event: through,
+        last_received: told.last_at,
+        incidents: told.incidents(),
+        alarms: told.alarms.values().filter(|a| a.state != AlarmState::Ok).cloned().collect(),
+    })
+}
+
 /// Where we go on from.
 pub struct Resumed {
     /// The core, through the last decision.
@@ -154,7 +179,7 @@ async fn from_snapshot(
     frozen: Frozen,
     last_received: Option<Timestamp>,
 ) -> Result<Option<Resumed>> {
-    let behind = read_records(journal, snapshot.through_record + 1).await?;
+    let behind = read_records(journal, snapshot.through_record + 1, u64::MAX).await?;
     let decided = behind.decided_through.max(snapshot.through_event);
     let mut hash = snapshot.version.rsplit('/').next().unwrap_or_default().to_owned();
     let (core, how) = match told_by(journal, c, &hash).await? {
@@ -240,7 +265,7 @@ async fn from_records(
     identity: &str,
     last_received: Option<Timestamp>,
 ) -> Result<Resumed> {
-    let all = read_records(journal, 1).await?;
+    let all = read_records(journal, 1, u64::MAX).await?;
     let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
     let (core, how) = if all.decided_through == 0 {
         (Correlator::new(inventory, settings), "from nothing")
@@ -267,6 +292,8 @@ struct Told {
     latest: BTreeMap<IncidentId, (usize, IncidentLine)>,
     alarms: BTreeMap<(Arc<str>, Arc<str>), AlarmLine>,
     seen: usize,
+    /// When the last record was written.
+    last_at: Timestamp,
 }
 
 impl Told {
@@ -307,13 +334,18 @@ impl Told {
     }
 }
 
-async fn read_records(journal: &Arc<dyn Journal>, from: u64) -> Result<Told> {
+/// Reads them from record `from` on, as far as they are about events through `through`.
+async fn read_records(journal: &Arc<dyn Journal>, from: u64, through: u64) -> Result<Told> {
     let mut told = Told { last: from - 1, ..Told::default() };
     loop {
         let records = journal.read_records(told.last + 1, RECORDS_AT_ONCE).await?;
         let Some(last) = records.last() else { return Ok(told) };
         told.last = last.number;
         for record in &records {
+            if record.through > through {
+                return Ok(told);
+            }
+            told.last_at = record.at;
             let text = std::str::from_utf8(&record.body)
                 .with_context(|| format!("record {} is not UTF-8", record.number))?;
             if record.kind == RecordKind::Decisions {

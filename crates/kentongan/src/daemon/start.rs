@@ -156,6 +156,7 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
             ..HeartbeatDoc::default()
         }),
         probing: Mutex::new(Rate::default()),
+        questions: super::questions::Questions::default(),
     });
 
     let core_over = CancellationToken::new();
@@ -324,10 +325,7 @@ fn router(
         token: c.http.token.clone(),
         public_url: c.http.public_url.clone(),
         body_limit: c.http.body_limit,
-        language: match c.locale.language {
-            model::settings::Language::Id => views::Language::Id,
-            model::settings::Language::En => views::Language::En,
-        },
+        reader: views::Reader { language: c.locale.language, timezone: c.locale.timezone.clone() },
         also: Some((intake::router(intake), intake::openapi())),
     })
 }
