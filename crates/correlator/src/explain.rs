@@ -211,11 +211,6 @@ fn rules(
         Verdict::Held => {
             rules.push(Rule::Hold { at_most: after.settings.hold_max });
         }
-        Verdict::Opened | Verdict::Joined | Verdict::SuppressedByRoot
-            if matches!(key, Some(AlarmKey::Silent(_))) =>
-        {
-            rules.push(Rule::Frontier);
-        }
         Verdict::InMaintenance | Verdict::Silenced => rules.push(Rule::Window),
         Verdict::Flapping => {
             let f = after.settings.flapping;
@@ -232,6 +227,12 @@ fn rules(
             rules = vec![Rule::Unlinked];
         }
         _ => {}
+    }
+    let explained = |key| matches!(after.place_of(key), Place::Own { .. } | Place::Under { .. });
+    if let Some(key @ AlarmKey::Silent(_)) = key
+        && explained(key)
+    {
+        rules.push(Rule::Frontier);
     }
     rules
 }

@@ -147,7 +147,11 @@ fn prove(e: &Explanation, n: u64, event: &Event<'static>, story: &Story) -> usiz
                 let Kind::Observation(o) = &event.kind else { continue };
                 let interval = story.interval(&o.check);
                 let events: Vec<Event<'static>> = (0..=*samples as u32)
-                    .map(|i| Event { at: event.at + interval * i, ..event.clone() })
+                    .map(|i| (i, event.at + interval * i))
+                    .map(|(i, at)| match i {
+                        0 => event.clone(),
+                        _ => Event { at, received: event.received.map(|_| at), ..event.clone() },
+                    })
                     .collect();
                 let given = verdicts(story, n, &events);
                 assert_eq!(given.last(), Some(other), "{had:?}");

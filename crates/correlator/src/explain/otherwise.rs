@@ -78,6 +78,10 @@ impl Tries<'_> {
     }
 
     fn observation(&mut self, o: &Observation<'static>) {
+        if self.focus.is_some_and(|f| f.target != o.target) {
+            // It only settled what something else was waiting for.
+            return;
+        }
         match self.verdict {
             Verdict::Late => {
                 let last = self.before.check_called(o).map(|ix| {
@@ -341,7 +345,7 @@ impl Tries<'_> {
         for id in root {
             let Some(r) = self.before.inventory.device(id) else { continue };
             let own = self.device() == Some(r.0);
-            if own && !matches!(self.event.kind, Kind::Tick) {
+            if matches!(&self.event.kind, Kind::Observation(o) if *o.target == **id) {
                 // That has been said of the event itself already.
                 continue;
             }

@@ -61,13 +61,21 @@ fn same_program(version: &str) -> bool {
     version.starts_with(&format!("{}/{FORM}/", env!("CARGO_PKG_VERSION")))
 }
 
-/// The core of a snapshot of this program and this configuration.
-pub fn core_of(snapshot: &Snapshot, c: &Configuration) -> Option<Correlator> {
-    if snapshot.version != version_of(c) {
-        return None;
+/// The core of a snapshot of this program, under the configuration that it was taken under, with the
+/// hash of that one; `None` when either cannot be had.
+pub async fn core_of(
+    journal: &Arc<dyn Journal>,
+    snapshot: &Snapshot,
+    c: &Configuration,
+) -> Result<Option<(Correlator, String)>> {
+    if !same_program(&snapshot.version) {
+        return Ok(None);
     }
-    let frozen: Frozen = postcard::from_bytes(&snapshot.body).ok()?;
-    Some(Correlator::restore(c.inventory.clone(), c.settings.clone(), frozen.core))
+    let Ok(frozen) = postcard::from_bytes::<Frozen>(&snapshot.body) else { return Ok(None) };
+    let hash = snapshot.version.rsplit('/').next().unwrap_or_default().to_owned();
+    let told = told_by(journal, c, &hash).await?;
+    Ok(told
+        .map(|(inventory, settings)| (Correlator::restore(inventory, settings, frozen.core), hash)))
 }
 
 /// What was decided through event `through`, for a look back at the events after it.
@@ -147,7 +155,7 @@ pub async fn keep(
 }
 
 /// What the core was told by the configuration of this hash; `None` when nobody knows any more.
-async fn told_by(
+pub async fn told_by(
     journal: &Arc<dyn Journal>,
     c: &Configuration,
     hash: &str,

@@ -26,7 +26,7 @@ pub struct Found {
     pub explanation: Explanation,
     /// The first event that was run again.
     pub from: u64,
-    /// Something happened under another configuration.
+    /// Something happened under a configuration that nobody knows any more.
     pub another_configuration: bool,
 }
 
@@ -82,8 +82,8 @@ pub fn add(doc: &mut ExplainDoc, found: &Found, reader: &Reader) {
         doc.notes.push(
             reader
                 .say(
-                    "Sebagian terjadi di bawah konfigurasi lain; ini penilaian konfigurasi sekarang.",
-                    "Some of it happened under another configuration; this is what today's makes of it.",
+                    "Sebagian terjadi di bawah konfigurasi yang tidak dikenal lagi; ini penilaian konfigurasi sekarang.",
+                    "Some of it happened under a configuration that nobody knows any more; this is what today's makes of it.",
                 )
                 .to_owned(),
         );

@@ -44,7 +44,7 @@ pub struct Moment {
     pub event: Option<Event<'static>>,
     /// The first event that was run again.
     pub from: u64,
-    /// Something happened under a configuration that is not the one at hand.
+    /// Something happened under a configuration that nobody knows any more; the one at hand was taken.
     pub another_configuration: bool,
 }
 
@@ -81,7 +81,9 @@ pub async fn moment(
             );
         }
     }
-    let mut core = start(journal, c, until, first).await?;
+    let (mut core, mut hash) = start(journal, c, until, first).await?;
+    // A `config` event behind a `gap` is a start: under the same configuration nothing changes then.
+    let mut starting = core.last_event() == 0;
     let from = core.last_event() + 1;
     let end = match until {
         Until::Event(n) => n,
@@ -97,7 +99,9 @@ pub async fn moment(
             if matches!(until, Until::Time(at) if frame.received > at) {
                 return Ok(Moment { core, event: None, from, another_configuration });
             }
-            for (number, line) in frame.lines()? {
+            // Not across the waits below: what reads the lines is not `Send`.
+            let lines: Vec<(u64, &str)> = frame.lines()?.collect();
+            for (number, line) in lines {
                 if number < next {
                     continue;
                 }
@@ -107,6 +111,18 @@ pub async fn moment(
                     event.received = Some(frame.received);
                     event
                 });
+                if let Some(Event { kind: Kind::Config { hash: new, .. }, .. }) = &event
+                    && (*new != hash || !starting)
+                {
+                    match resume::told_by(journal, c, new).await? {
+                        Some((inventory, settings)) => core.reconfigure(inventory, settings),
+                        None => another_configuration = true,
+                    }
+                    hash.clone_from(new);
+                    // What the change itself decides belongs to its event, and is not asked for.
+                    while core.poll_decision().is_some() {}
+                }
+                starting = matches!(&event, Some(Event { kind: Kind::Gap { .. }, .. }));
                 if until == Until::Event(number) {
                     let Some(event) = event else {
                         bail!("this version cannot read event {number}");
@@ -115,12 +131,7 @@ pub async fn moment(
                     return Ok(Moment { core, event, from, another_configuration });
                 }
                 match (event, read) {
-                    (Some(event), _) => {
-                        if let Kind::Config { hash, .. } = &event.kind {
-                            another_configuration |= *hash != c.hash;
-                        }
-                        core.handle_event(number, &event);
-                    }
+                    (Some(event), _) => core.handle_event(number, &event),
                     (None, Err(error)) => {
                         core.handle_unreadable(number, frame.received, &error.to_string());
                     }
@@ -138,29 +149,30 @@ pub async fn moment(
     Ok(Moment { core, event: None, from, another_configuration })
 }
 
-/// Where to begin.
+/// Where to begin, and the hash of the configuration in force there.
 async fn start(
     journal: &Arc<dyn Journal>,
     c: &Configuration,
     until: Until,
     first: u64,
-) -> Result<Correlator> {
+) -> Result<(Correlator, String)> {
     if let Ok(Some(snapshot)) = journal.latest_snapshot().await
-        && let Some(core) = resume::core_of(&snapshot, c)
+        && let Some((core, hash)) = resume::core_of(journal, &snapshot, c).await?
     {
         let before = match until {
             Until::Event(n) => core.last_event() < n,
             Until::Time(at) => core.now() <= at,
         };
         if before && core.last_event() + 1 >= first {
-            return Ok(core);
+            return Ok((core, hash));
         }
     }
+    let (inventory, settings) = (c.inventory.clone(), c.settings.clone());
     if first <= 1 {
-        return Ok(Correlator::new(c.inventory.clone(), c.settings.clone()));
+        return Ok((Correlator::new(inventory, settings), c.hash.clone()));
     }
     // What was decided before the first event that is kept.
     let identity = journal.identity().await?;
     let past = resume::past_through(journal, first - 1, &identity).await?;
-    Ok(Correlator::rebuild(c.inventory.clone(), c.settings.clone(), &past))
+    Ok((Correlator::rebuild(inventory, settings, &past), c.hash.clone()))
 }
