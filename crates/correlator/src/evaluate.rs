@@ -777,6 +777,12 @@ impl Correlator {
             .collect();
     }
 
+    /// Confirmed, part of no incident yet, and covered by no window.
+    fn waits_to_be_told(&self, key: AlarmKey) -> bool {
+        let alarm = self.state.alarms.get(&key);
+        alarm.is_some_and(|a| held(a.state) && a.incident.is_none() && a.covered_by.is_none())
+    }
+
     /// A device answers again. What was explained by its silence is asked afresh before anything is
     /// made of it: it may only need a moment longer.
     pub(crate) fn root_came_back(&mut self, device: DeviceIx) {
@@ -800,11 +806,21 @@ impl Correlator {
                     afresh.extend(self.reach_alarms(x).into_iter().filter(|k| {
                         let incident = self.state.alarms.get(k).and_then(|a| a.incident);
                         incident.is_some_and(|i| self.state.incidents[&i].cause != own)
+                            || self.waits_to_be_told(*k)
                     }));
                 }
             }
         }
-        self.dirty.alarms.extend(self.local_alarms_of(device.0));
+        // What was confirmed while it could not be reached, and waited to be explained by that.
+        for key in self.local_alarms_of(device.0) {
+            if let AlarmKey::Silent(ix) = key
+                && !self.proves_reach(ix)
+                && self.waits_to_be_told(key)
+            {
+                afresh.insert(key);
+            }
+            self.dirty.alarms.insert(key);
+        }
         for key in afresh {
             // What gave a good sign already needs no more than another one.
             let settled = |a: &crate::state::Alarm| {
