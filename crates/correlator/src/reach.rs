@@ -432,34 +432,38 @@ impl Reach {
         device: u32,
         since: Timestamp,
     ) -> bool {
-        if self.stands.contains(&device) {
-            return true;
-        }
-        let mut alone = true;
+        let linked = inventory.graph.neighbours(device).iter().any(|(_, l)| !self.removed(*l));
+        self.stands.contains(&device)
+            || !linked
+            || self.lit_links(inventory, device, since).next().is_some()
+    }
+
+    /// The links of a device that lead to the reachable side, through what was never observed where
+    /// that lies between.
+    pub(crate) fn lit_links<'a>(
+        &'a self,
+        inventory: &'a Inventory,
+        device: u32,
+        since: Timestamp,
+    ) -> impl Iterator<Item = u32> + 'a {
         let (mut regions, mut region_of) = (Vec::new(), BTreeMap::new());
-        for &(m, link) in inventory.graph.neighbours(device) {
-            if self.removed(link) {
-                continue;
-            }
-            alone = false;
+        let leads = move |m: u32| {
             if self.devices[m as usize].down() {
-                continue;
+                return false;
             }
-            let lit = if self.transparent(m) {
-                if region_of.contains_key(&m) {
-                    continue;
-                }
-                let r = self.region(inventory, m, &mut regions, &mut region_of);
-                let ahead = |d: &u32| self.ahead(inventory, *d, since);
-                regions[r].stood_at || regions[r].boundary.iter().any(ahead)
-            } else {
-                self.ahead(inventory, m, since)
+            if !self.transparent(m) {
+                return self.ahead(inventory, m, since);
+            }
+            let r = match region_of.get(&m) {
+                Some(r) => *r,
+                None => self.region(inventory, m, &mut regions, &mut region_of),
             };
-            if lit {
-                return true;
-            }
-        }
-        alone
+            let ahead = |d: &u32| self.ahead(inventory, *d, since);
+            regions[r].stood_at || regions[r].boundary.iter().any(ahead)
+        };
+        let links = inventory.graph.neighbours(device).iter().filter(|(_, l)| !self.removed(*l));
+        let mut leads = leads;
+        links.filter(move |(m, _)| leads(*m)).map(|(_, l)| *l)
     }
 
     /// Every unreachable device that hangs together with `start`, ascending.

@@ -583,7 +583,7 @@ impl Correlator {
         let mut before = Fallen::default();
         let mut chosen = Vec::new();
         loop {
-            let mut found: Vec<(Part, BTreeSet<Part>, BTreeSet<Part>, bool)> = Vec::new();
+            let mut found: Vec<(Part, BTreeSet<Part>, BTreeSet<Part>)> = Vec::new();
             for (&e, alone) in suspects {
                 if blamed.contains(&e) {
                     continue;
@@ -599,27 +599,26 @@ impl Correlator {
                 let falls = self.seen_in(fallen, &before);
                 let within = falls.iter().filter_map(|p| Some((*p, *left.get(p)?)));
                 let covers = best_window(within.collect());
-                let failed = self.seen_failed(e);
                 let others = covers.iter().filter(|p| **p != e).count();
-                if others < if failed { 1 } else { 2 } {
+                if others < if self.seen_failed(e) { 1 } else { 2 } {
                     continue;
                 }
                 let since = covers.iter().map(|p| symptoms[p].onset).max().unwrap_or_default();
                 if falls.iter().chain([&e]).any(|p| self.part_good(*p, since)) {
                     continue;
                 }
-                found.push((e, falls, covers, failed));
+                found.push((e, falls, covers));
             }
             let best = found
                 .iter()
-                .min_by_key(|(e, falls, covers, _)| {
+                .min_by_key(|(e, falls, covers)| {
                     (Reverse(covers.len()), falls.len(), self.id_of(*e).clone())
                 })
                 .cloned();
-            let Some((e, falls, covers, failed)) = best else { break };
+            let Some((e, falls, covers)) = best else { break };
             let alike: Vec<Part> = found
                 .iter()
-                .filter(|(_, f, c, seen)| *f == falls && *c == covers && *seen == failed)
+                .filter(|(_, f, c)| *f == falls && *c == covers)
                 .map(|(e, ..)| *e)
                 .collect();
             left.retain(|p, _| !covers.contains(p));
@@ -630,12 +629,42 @@ impl Correlator {
         chosen
     }
 
+    /// Where a device that is seen to be silent is among those that look the same, it is named as the
+    /// base rule would: with its link when exactly one joins it to the reachable side and is not seen
+    /// to be up, and without the passive things that carry nothing but it.
+    fn as_the_base_rule_names(&self, alike: &[Part]) -> Vec<Part> {
+        let silent: Vec<u32> = alike
+            .iter()
+            .filter_map(|p| match p {
+                Part::Device(d) if self.reach.devices[*d as usize].down() => Some(*d),
+                _ => None,
+            })
+            .collect();
+        if silent.is_empty() {
+            return alike.to_vec();
+        }
+        let passive =
+            |p: &Part| matches!(p, Part::Device(d) if self.inventory.devices[*d as usize].passive);
+        let mut named: BTreeSet<Part> = alike.iter().copied().filter(|p| !passive(p)).collect();
+        for d in silent {
+            let since = self.silent_since(d);
+            let links: Vec<u32> = self.reach.lit_links(&self.inventory, d, since).collect();
+            if let [l] = links[..]
+                && self.port_up(LinkIx(l), since).is_none()
+            {
+                named.insert(Part::Link(l));
+            }
+        }
+        named.into_iter().collect()
+    }
+
     fn choice_of(
         &self,
         alike: &[Part],
         covers: BTreeSet<Part>,
         symptoms: &BTreeMap<Part, Symptom>,
     ) -> Option<Choice> {
+        let alike = &self.as_the_base_rule_names(alike)[..];
         let mut root: Vec<Arc<str>> = alike.iter().map(|e| self.id_of(*e).clone()).collect();
         root.sort();
         // A device rather than a link, so that the cause stays the same when the link is cleared.

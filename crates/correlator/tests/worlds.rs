@@ -12,6 +12,7 @@ mod small_worlds;
 
 use feed::{Feed, S};
 use lots::Lots;
+use model::inventory::{Element, Needs};
 use reference::{Reference, Root};
 use small_worlds::SmallWorld;
 use std::collections::BTreeSet;
@@ -171,11 +172,8 @@ fn one_good_member_and_it_is_not_blamed() {
             .devices
             .iter()
             .filter(|d| {
-                let mut on = false;
-                if let Some(needs) = &d.needs {
-                    needs.for_each(&mut |e| on |= **world.inventory.id_of(*e) == *what);
-                }
-                on && !d.passive
+                let met = |n: &Needs<Element>| n.met(&|e| **world.inventory.id_of(*e) != *what);
+                d.needs.as_ref().is_some_and(|n| !met(n)) && !d.passive
             })
             .map(|d| d.id.to_string())
             .collect();

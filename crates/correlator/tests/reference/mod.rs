@@ -57,8 +57,9 @@ pub struct Seen {
 /// What is blamed from one look to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
-    /// Elements that explain several symptoms, the oldest first; each with those that look the same.
-    blamed: Vec<Vec<E>>,
+    /// Elements that explain several symptoms, the oldest first: those that look the same, and since
+    /// when they can have failed.
+    blamed: Vec<(Vec<E>, i64)>,
 }
 
 /// What should be open, when nothing was blamed before.
@@ -88,8 +89,12 @@ impl Reference {
         let (mut roots, mut blamed) = (BTreeSet::new(), Set::new());
 
         // Who was blamed stays so until something of it is well.
-        for before in std::mem::take(&mut self.blamed) {
-            let falls = |e: &E| look.observed(&look.more(&blamed, *e));
+        let since = look.symptoms();
+        for (before, from) in std::mem::take(&mut self.blamed) {
+            // What failed before it did so on its own account.
+            let older = open.iter().copied().filter(|s| since[s].0 < from);
+            let already: Set = blamed.iter().copied().chain(older).collect();
+            let falls = |e: &E| look.observed(&look.more(&already, *e));
             let stays = |e: &E| {
                 falls(e).iter().all(|x| !look.well(*x)) && falls(e).iter().any(|x| look.fails(*x))
             };
@@ -97,13 +102,13 @@ impl Reference {
             let most = still.iter().map(|e| falls(e).len()).max();
             let root: Vec<E> = still.into_iter().filter(|e| Some(falls(e).len()) == most).collect();
             let Some(&e) = root.first() else { continue };
-            let explained: Set = open.intersection(&look.more(&blamed, e)).copied().collect();
+            let explained: Set = open.intersection(&look.more(&already, e)).copied().collect();
             if !explained.is_empty() {
                 roots.insert(look.names(&root));
             }
             open.retain(|s| !explained.contains(s));
             blamed.insert(e);
-            self.blamed.push(root);
+            self.blamed.push((root, from));
         }
 
         // Then whoever explains most of what is left.
@@ -116,11 +121,12 @@ impl Reference {
             let Some(best) = all.iter().min_by_key(|c| c.order(&look)) else { break };
             let same = |c: &&Candidate| c.symptoms == best.symptoms && c.observed == best.observed;
             let root: Vec<E> = all.iter().filter(same).map(|c| c.element).collect();
-            let root = look.without_what_only_carries(root);
+            let root = look.as_the_base_rule_names(root);
+            let from = best.symptoms.iter().map(|s| since[s].0).min().unwrap_or(i64::MIN);
             open.retain(|s| !best.symptoms.contains(s));
             blamed.insert(best.element);
             roots.insert(look.names(&root));
-            self.blamed.push(root);
+            self.blamed.push((root, from));
         }
 
         // Then each for itself.
@@ -405,14 +411,24 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// Where a device that is seen to be silent is among those that look the same, what it stands on
-    /// is not named: that would need more than what the device itself explains.
-    fn without_what_only_carries(&self, root: Vec<E>) -> Vec<E> {
+    /// Where a device that is seen to be silent is among those that look the same, it is named as in
+    /// the base rule, with its link; and what it stands on is not: that would need more than what the
+    /// device itself explains.
+    fn as_the_base_rule_names(&self, root: Vec<E>) -> Vec<E> {
         let passive = |e: &E| *e < self.devices && self.inventory.devices[*e].passive;
-        if root.iter().any(|e| self.silent.contains_key(e)) {
-            return root.into_iter().filter(|e| !passive(e)).collect();
+        let silent: Vec<E> = root.iter().copied().filter(|e| self.silent.contains_key(e)).collect();
+        if silent.is_empty() {
+            return root;
         }
-        root
+        let mut named: Set = root.into_iter().filter(|e| !passive(e)).collect();
+        for d in silent {
+            if let [link] = self.links_to_the_reachable_side(d)[..]
+                && !self.well(link)
+            {
+                named.insert(link);
+            }
+        }
+        named.into_iter().collect()
     }
 
     /// The root of a symptom that nothing else explains.
