@@ -415,7 +415,24 @@ impl Correlator {
 
     // ---- what fails with what ----
 
+    /// What does not work any more when these fail: what needs them, what cannot be reached because
+    /// of that, and what needs something that cannot be reached: a virtual machine falls with the
+    /// fibre to the site where its host stands.
     fn fall(&self, of: &[Part]) -> Fallen {
+        let mut of: BTreeSet<Part> = of.iter().copied().collect();
+        loop {
+            let all: Vec<Part> = of.iter().copied().collect();
+            let fallen = self.fall_by_needs(&all);
+            let before = of.len();
+            let needed = |p: &Part| self.risks.needed_by.contains_key(p);
+            of.extend(fallen.dark.iter().map(|d| Part::Device(*d)).filter(needed));
+            if of.len() == before {
+                return fallen;
+            }
+        }
+    }
+
+    fn fall_by_needs(&self, of: &[Part]) -> Fallen {
         let (devices, links) = self.risks.fail(&self.inventory, of);
         let mut fallen = Fallen { devices, links, ..Fallen::default() };
         let mut beside = BTreeSet::new();
@@ -512,6 +529,28 @@ impl Correlator {
             .collect()
     }
 
+    /// The unreachable devices beside the reachable side that this one may be unreachable because of,
+    /// and their links.
+    fn ways_out(&self, device: u32) -> BTreeSet<Part> {
+        let mut out = BTreeSet::new();
+        let (mut seen, mut queue) = (BTreeSet::from([device]), vec![device]);
+        while let Some(n) = queue.pop() {
+            if self.symptom(Part::Device(n)).is_some() {
+                out.insert(Part::Device(n));
+                let since = self.silent_since(n);
+                out.extend(self.reach.lit_links(&self.inventory, n, since).map(Part::Link));
+                continue;
+            }
+            for &(m, l) in self.inventory.graph.neighbours(n) {
+                let down = self.reach.devices[m as usize].down() && !self.reach.removed(l);
+                if down && seen.insert(m) {
+                    queue.push(m);
+                }
+            }
+        }
+        out
+    }
+
     /// What may be blamed for a symptom.
     fn suspects(&self, s: Part) -> BTreeSet<Part> {
         let mut from = vec![s];
@@ -529,7 +568,19 @@ impl Correlator {
                 }
             }
         }
-        self.risks.above(&self.inventory, from)
+        let mut above = self.risks.above(&self.inventory, from);
+        // What it needs may be unreachable because of something nearer.
+        let hidden: Vec<u32> = above
+            .iter()
+            .filter_map(|p| match p {
+                Part::Device(d) if self.reach.devices[*d as usize].down() => Some(*d),
+                _ => None,
+            })
+            .collect();
+        for d in hidden {
+            above.extend(self.ways_out(d));
+        }
+        above
     }
 
     // ---- the choice ----
@@ -598,7 +649,18 @@ impl Correlator {
                 };
                 let falls = self.seen_in(fallen, &before);
                 let within = falls.iter().filter_map(|p| Some((*p, *left.get(p)?)));
-                let covers = best_window(within.collect());
+                let within: Vec<(Part, Symptom)> = within.collect();
+                let covers = best_window(within.clone());
+                let older: Vec<Part> =
+                    within.iter().map(|(p, _)| *p).filter(|p| !covers.contains(p)).collect();
+                let falls = if older.is_empty() {
+                    falls
+                } else {
+                    // They failed before, on their own account.
+                    let already: Vec<Part> = blamed.iter().copied().chain(older).collect();
+                    let with: Vec<Part> = already.iter().copied().chain([e]).collect();
+                    self.seen_in(&self.fall(&with), &self.fall(&already))
+                };
                 let others = covers.iter().filter(|p| **p != e).count();
                 if others < if self.seen_failed(e) { 1 } else { 2 } {
                     continue;
