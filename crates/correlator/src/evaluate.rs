@@ -791,7 +791,10 @@ impl Correlator {
         if let Some(i) = self.open.get(&Cause::Device(target)) {
             for key in &self.state.incidents[i].members {
                 let of = self.reach.things[self.target_of_alarm(*key) as usize];
-                if matches!(key, AlarmKey::Silent(_)) && of != Thing::Device(device) {
+                // Nobody tells of the ports of one that is silent still: they go where it goes.
+                let untold =
+                    matches!(of, Thing::Port(d, _) if self.reach.devices[d.0 as usize].down());
+                if matches!(key, AlarmKey::Silent(_)) && of != Thing::Device(device) && !untold {
                     afresh.insert(*key);
                 }
             }

@@ -16,7 +16,7 @@ use crate::shared_risk::{Choice, Findings, Part};
 use crate::state::{AlarmKey, Cause, IncidentIx};
 use crate::text::Telling;
 use model::{Change, Condition, IntentOp, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,9 +32,13 @@ impl Correlator {
         f: u32,
         links: &[u32],
         alarms: &[AlarmKey],
-        findings: &Findings,
+        findings: &mut Findings,
     ) -> Option<IncidentIx> {
         let onset = self.silent_since(f);
+        let told = alarms.iter().filter_map(|k| self.state.alarms[k].incident);
+        for ix in told.collect::<BTreeSet<_>>() {
+            self.see_whether_still_blamed(ix, findings);
+        }
         let mut votes: BTreeMap<IncidentIx, usize> = BTreeMap::new();
         for key in alarms {
             if let Some(ix) = self.state.alarms[key].incident
@@ -56,6 +60,21 @@ impl Correlator {
         }
         // The most; among equals the oldest.
         votes.into_iter().max_by_key(|(i, n)| (*n, std::cmp::Reverse(*i))).map(|(i, _)| i)
+    }
+
+    /// What is blamed for several symptoms may still be, for those that are seen elsewhere.
+    fn see_whether_still_blamed(&self, ix: IncidentIx, findings: &mut Findings) {
+        let Some(i) = self.state.incidents.get(&ix).filter(|i| i.shared.is_some()) else { return };
+        for key in &i.members {
+            if findings.blames(i.cause) {
+                return;
+            }
+            if let Some(d) = self.reach.device_of(self.target_of_alarm(*key))
+                && self.is_reach(*key)
+            {
+                self.choice(Part::Device(d.0), findings);
+            }
+        }
     }
 
     /// When the device fell silent.

@@ -97,6 +97,11 @@ impl Book {
                     }
                 }
             }
+            Decision::Alarm(a) if a.incident.is_some() => {
+                let i = a.incident.as_ref().map(ToString::to_string).unwrap_or_default();
+                let (at, t, c) = (a.at, &a.target, &a.check);
+                self.log.push(format!("{at}   {t} {c} {} in {i}: {}", a.state, a.reason));
+            }
             Decision::Intent(i) => {
                 self.log.push(format!("{}   {} {}", i.at, i.id, i.op));
                 match i.op {
