@@ -122,7 +122,6 @@ fn tell(feed: &Feed, wanted: &BTreeSet<Root>, why: &str, fail: &[String], step: 
 }
 
 #[test]
-#[ignore = "waits for incidents that are masked"]
 fn two_failures_in_either_order_are_two_causes() {
     let Some(at) = networks::shared() else { return };
     let (nets, scenarios) = (networks::nets(&at), networks::scenarios(&at));

@@ -119,7 +119,6 @@ fn passive(world: &SmallWorld) -> Vec<String> {
 /// One room, strip, duct or mute switch fails: one incident names it, and when it is mended nothing
 /// is left of it.
 #[test]
-#[ignore = "waits for shared risks in the core"]
 fn one_passive_element_fails_and_is_one_incident() {
     let tally = try_all(&worlds(150, 10_000), |n| {
         let mut lots = Lots(n);
@@ -157,7 +156,6 @@ fn one_passive_element_fails_and_is_one_incident() {
 /// Everything that an element carries fails but for one thing, which is well: the element is not
 /// blamed.
 #[test]
-#[ignore = "waits for shared risks in the core"]
 fn one_good_member_and_it_is_not_blamed() {
     let tally = try_all(&worlds(150, 10_000), |n| {
         let mut lots = Lots(n + 500_000);
@@ -201,7 +199,6 @@ fn one_good_member_and_it_is_not_blamed() {
 
 /// Things fail and are mended in any order, and at every quiet moment both say the same.
 #[test]
-#[ignore = "waits for shared risks in the core"]
 fn both_say_the_same_of_every_history() {
     let tally = try_all(&worlds(120, 10_000), |n| {
         let mut lots = Lots(n + 1_000_000);
