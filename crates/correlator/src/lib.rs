@@ -437,10 +437,9 @@ impl Correlator {
         match key {
             AlarmKey::Silent(ix) => {
                 let c = &self.state.checks[ix as usize];
-                (
-                    self.state.targets.name(c.target).clone(),
-                    self.state.check_names.name(u32::from(c.name)).clone(),
-                )
+                let name = self.state.check_names.name(u32::from(c.name));
+                let check = self.seen_from(c.probe, name);
+                (self.state.targets.name(c.target).clone(), check)
             }
             AlarmKey::Level(ix, n) => {
                 let c = &self.state.checks[ix as usize];
@@ -449,7 +448,7 @@ impl Correlator {
                     Some(t) => t.name(name),
                     None => format!("{name}:level-{n}"),
                 };
-                (self.state.targets.name(c.target).clone(), check.into())
+                (self.state.targets.name(c.target).clone(), self.seen_from(c.probe, &check.into()))
             }
             AlarmKey::Signal(ix) => match self.state.signals.get(&ix) {
                 Some(s) => (

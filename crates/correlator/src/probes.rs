@@ -88,6 +88,27 @@ impl Correlator {
         *of = Some(of.map_or(interval, |i| i.min(interval)));
     }
 
+    /// What a check is called in an alarm: by its name, with the probe where there are several and it
+    /// is not the first one, so that no two alarms of a target have one name.
+    pub(crate) fn seen_from(&self, probe: u16, check: &Arc<str>) -> Arc<str> {
+        let name = self.state.probes.name(u32::from(probe));
+        match &self.inventory.probes[..] {
+            [first, _, ..] if first.id != *name => format!("{check}@{name}").into(),
+            _ => check.clone(),
+        }
+    }
+
+    /// The probe that an alarm's name tells of, and the name of its check.
+    pub(crate) fn told_from<'a>(&self, alarm: &'a str) -> (Arc<str>, &'a str) {
+        if let Some((check, probe)) = alarm.rsplit_once('@')
+            && let Some(known) = self.inventory.probe(probe)
+        {
+            return (known.id.clone(), check);
+        }
+        let first = self.inventory.probes.first().map_or_else(|| "probe".into(), |p| p.id.clone());
+        (first, alarm)
+    }
+
     // ---- silent ----
 
     /// Something was heard of a probe.

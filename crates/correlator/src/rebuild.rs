@@ -149,11 +149,10 @@ impl Correlator {
             if self.reach.things[target as usize] == Thing::Stranger {
                 return;
             }
-            let (name, level) = self.level_called(&line.check);
+            let (probe, check) = self.told_from(&line.check);
+            let (name, level) = self.level_called(check);
             let name = self.state.check_names.intern(&name) as u16;
             self.learn_rules();
-            let probe =
-                self.inventory.probes.first().map_or_else(|| "probe".into(), |p| p.id.clone());
             let probe = self.state.probes.intern(&probe) as u16;
             let c = self.state.checks.len() as u32;
             self.state.checks.push(Check {

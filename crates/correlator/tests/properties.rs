@@ -22,6 +22,13 @@ use std::time::Duration;
 
 const DAWN: i64 = 1_795_478_400_000;
 
+const PROBES: [&str; 3] = ["p", "q", "r"];
+
+/// How many probes a world of so many devices has.
+fn probes(devices: usize) -> usize {
+    devices % 3 + 1
+}
+
 fn inventory(devices: usize, links: &[(usize, usize)]) -> Arc<Inventory> {
     let id = |n: usize| format!("s{}/d{n}", n % 3);
     let spec = InventorySpec {
@@ -47,7 +54,17 @@ fn inventory(devices: usize, links: &[(usize, usize)]) -> Arc<Inventory> {
                 ..LinkSpec::default()
             })
             .collect(),
-        probes: vec![ProbeSpec { id: "p".into(), at: Some(id(0)), ..ProbeSpec::default() }],
+        // One, two or three who watch: at the first device, at the second with two witnesses, at
+        // the last.
+        probes: PROBES[..probes(devices)]
+            .iter()
+            .zip([0, 1, devices - 1])
+            .map(|(p, at)| ProbeSpec {
+                id: (*p).into(),
+                at: Some(id(at)),
+                witnesses: if *p == "q" { vec![id(0), id(devices - 1)] } else { Vec::new() },
+            })
+            .collect(),
         ..InventorySpec::default()
     };
     Arc::new(Inventory::build(&spec).unwrap())
@@ -57,6 +74,7 @@ fn inventory(devices: usize, links: &[(usize, usize)]) -> Arc<Inventory> {
 #[derive(Debug, Clone)]
 enum Happens {
     Ping {
+        probe: u8,
         device: usize,
         answer: u8,
     },
@@ -95,7 +113,7 @@ enum Happens {
 fn happens() -> impl Strategy<Value = Happens> {
     let d = 0usize..8;
     prop_oneof![
-        20 => (d.clone(), 0u8..8).prop_map(|(device, answer)| Happens::Ping { device, answer }),
+        20 => (0u8..3, d.clone(), 0u8..8).prop_map(|(probe, device, answer)| Happens::Ping { probe, device, answer }),
         4 => (d.clone(), 0usize..10, prop_oneof![Just(1u8), Just(2), Just(4)], prop::bool::weighted(0.1))
             .prop_map(|(device, port, oper, admin)| Happens::Port { device, port, oper, admin }),
         2 => (d.clone(), prop_oneof![Just(0u8), Just(50), Just(100)]).prop_map(|(device, pct)| Happens::Loss { device, pct }),
@@ -141,14 +159,17 @@ impl World {
     }
 
     fn kind(&self, h: &Happens) -> Kind<'static> {
-        let observation = |target: String, check: &'static str, outcome| {
+        let by = |probe: u8, target: String, check: &'static str, outcome| {
+            let probe = usize::from(probe) % self.core.inventory().probes.len();
             Kind::Observation(Observation {
-                probe: "p".into(),
+                probe: PROBES[probe].into(),
                 target: target.into(),
                 check: check.into(),
                 outcome,
             })
         };
+        let observation =
+            |target: String, check: &'static str, outcome| by(0, target, check, outcome);
         let reply =
             |name: &'static str, v: f64| Outcome::Reply([(name.into(), v)].into_iter().collect());
         let incident = |n: u8| {
@@ -159,12 +180,14 @@ impl World {
         };
         match h {
             // A device tends to stay as it is: five in eight silences come in a row by device number.
-            Happens::Ping { device, answer } => observation(
+            Happens::Ping { probe, device, answer } => by(
+                *probe,
                 self.device(*device),
                 "icmp",
                 match answer {
                     0..=3 => Outcome::NoReply,
                     4 => Outcome::Failed { reason: "no-route".into() },
+                    8 => reply("loss_pct", 0.0),
                     _ => reply("rtt_ms", 1.0),
                 },
             ),
@@ -406,6 +429,33 @@ proptest! {
         }
     }
 
+    /// What an isolated probe observes opens nothing and clears nothing, where nobody else watches.
+    #[test]
+    fn the_blind_call_nobody_down_and_nobody_up((devices, links, steps) in story()) {
+        let devices = if devices < 5 { 3 } else { 6 };
+        let ours = |h: &Happens| !matches!(h, Happens::Signal { .. });
+        let steps: Vec<_> = steps.into_iter().filter(|(_, h)| ours(h)).collect();
+        let mut world = World::new(devices, &links);
+        let mut told = Told::default();
+        let blind = |told: &Told| told.open.values().any(|root| root.iter().any(|r| &**r == "p"));
+        for (after, h) in &steps {
+            let before = blind(&told);
+            let said = world.step(*after, h);
+            for d in &said {
+                told.take(d);
+            }
+            if before && blind(&told) && matches!(h, Happens::Ping { .. } | Happens::Port { .. } | Happens::Loss { .. }) {
+                for d in &said {
+                    if let Decision::Incident(i) = d {
+                        let is_blind = i.root.iter().any(|r| &**r == "p");
+                        let quiet = matches!(i.change, Change::Updated | Change::Closed) || is_blind;
+                        prop_assert!(quiet, "{} {} {:?} while blind, after {:?}", i.id, i.change, i.root, h);
+                    }
+                }
+            }
+        }
+    }
+
     /// Let everything answer for long enough, and nothing is open.
     #[test]
     fn when_all_is_well_nothing_is_open((devices, links, steps) in story()) {
@@ -418,9 +468,13 @@ proptest! {
         }
         for round in 0..400u32 {
             for n in 0..devices {
-                let ping = Happens::Ping { device: n, answer: 7 };
-                for d in world.step(if n == 0 { 20_000 } else { 1 }, &ping) {
-                    told.take(&d);
+                for probe in 0..probes(devices) as u8 {
+                    // Twelve minutes of answers first; then ones that say that nothing is lost.
+                    let answer = if round < 36 { 7 } else { 8 };
+                    let ping = Happens::Ping { probe, device: n, answer };
+                    for d in world.step(if n == 0 && probe == 0 { 20_000 } else { 1 }, &ping) {
+                        told.take(&d);
+                    }
                 }
                 for port in 0..10 {
                     if round % 10 == 0 {
@@ -452,7 +506,7 @@ proptest! {
 fn an_at_far_ahead_of_received_is_not_believed() {
     let mut world = World::new(3, &[]);
     let at = Timestamp::from_millis(DAWN + 3_600_000);
-    let kind = world.kind(&Happens::Ping { device: 1, answer: 7 });
+    let kind = world.kind(&Happens::Ping { probe: 0, device: 1, answer: 7 });
     let event = Event { at, received: Some(Timestamp::from_millis(DAWN)), kind };
     world.core.handle_event(1, &event);
     assert_eq!(world.core.now(), Timestamp::from_millis(DAWN));

@@ -256,7 +256,8 @@ pub struct AlarmLine {
     pub at: Timestamp,
     /// Of what: a device, a port, or `source:key` of a signal without a known target.
     pub target: Arc<str>,
-    /// Which check (`icmp`, `snmp:if-status`, `icmp:loss`, `signal:zabbix:41232`, …).
+    /// Which check (`icmp`, `snmp:if-status`, `icmp:loss`, `signal:zabbix:41232`, …); as another
+    /// probe than the first sees it: `icmp@noc-2`.
     pub check: Arc<str>,
     /// What it is now.
     pub state: AlarmState,

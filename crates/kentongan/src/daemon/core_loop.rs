@@ -432,9 +432,11 @@ impl CoreLoop {
                     metrics.decisions_made("alarm", 1);
                     if matches!(a.state, AlarmState::Held | AlarmState::Raised) {
                         // The probe need not hurry any more: it is known.
+                        let ours = format!("@{}", self.configuration.probe.id);
+                        let check = a.check.strip_suffix(ours.as_str()).unwrap_or(&a.check);
                         let _ = self
                             .confirmed
-                            .try_send(Ask { target: a.target.clone(), check: a.check.clone() });
+                            .try_send(Ask { target: a.target.clone(), check: check.into() });
                     }
                 }
                 Decision::Incident(i) => {
