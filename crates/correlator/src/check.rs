@@ -80,6 +80,7 @@ impl Correlator {
             Sample::Unknown => self.unknown(ix, o),
         };
         if let Outcome::Reply(values) = &o.outcome
+            && !self.is_isolated(probe)
             && let Some((v, r, quiet)) = self.handle_levels(ix, at, values)
         {
             (verdict, reason, routine) = (v, r, quiet && routine);
@@ -280,7 +281,10 @@ impl Correlator {
             c.good_run = c.good_run.saturating_add(1);
             (c.target, c.phase, lost)
         };
-        if lost > 0 && !self.state.alarms.contains_key(&silent(ix)) {
+        if lost > 0
+            && !self.is_isolated(self.state.checks[ix as usize].probe)
+            && !self.state.alarms.contains_key(&silent(ix))
+        {
             self.count_lost(ix, at, lost);
         }
         self.back_from_admin_down(target);

@@ -94,6 +94,13 @@ impl Correlator {
             self.watch_flapping(key);
             return;
         }
+        if !self.observed_lately(ix) {
+            // How it ended is told when somebody has looked.
+            let c = &self.state.checks[ix as usize];
+            let interval = self.rules[usize::from(c.name)].interval;
+            self.set_timer(self.state.now + interval.mul_f64(2.5), Timer::Flap(ix));
+            return;
+        }
         self.state.changes.remove(&ix);
         if self.state.checks[ix as usize].phase == Phase::Ok {
             self.end_alarm(key, "it has been steady, and answers");

@@ -7,6 +7,7 @@
 //! Start at [`Correlator`].
 
 mod affected;
+mod blind;
 mod bounds;
 mod check;
 mod command;
@@ -32,7 +33,7 @@ mod text;
 mod window;
 
 pub use bounds::Met;
-pub use look::DeviceLook;
+pub use look::{DeviceLook, ProbeLook, Sight};
 pub use rebuild::Past;
 pub use state::State;
 pub use window::WindowLook;
@@ -385,6 +386,28 @@ impl Correlator {
             .collect();
         for key in held {
             self.confirm_afresh(key, "nothing was watched for a while; it is asked again");
+        }
+        self.hold_longer();
+    }
+
+    /// What others told before the gap, and what waits for our own evidence of it, waits for evidence
+    /// from after it.
+    fn hold_longer(&mut self) {
+        let until = self.state.now + self.settings.hold_max;
+        let waits = |a: &state::Alarm| reach::held(a.state) && a.hold_until < until;
+        let others: Vec<AlarmKey> = self
+            .state
+            .alarms
+            .iter()
+            .filter(|(k, a)| !matches!(k, AlarmKey::Silent(_)) && waits(a))
+            .map(|(k, _)| *k)
+            .collect();
+        for key in others {
+            self.clear_hold(key);
+            if let Some(alarm) = self.state.alarms.get_mut(&key) {
+                alarm.hold_until = until;
+            }
+            self.set_timer(until, Timer::Hold(key));
         }
     }
 

@@ -24,7 +24,65 @@ pub struct DeviceLook {
     pub checks: Vec<(Arc<str>, Arc<str>, AlarmState, Timestamp)>,
 }
 
+/// How well a probe sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// Nothing was ever heard of it.
+    Unheard,
+    /// It observes.
+    Watching,
+    /// Nothing is heard of it.
+    Silent,
+    /// It sees nothing: what it observes means nothing.
+    Isolated,
+}
+
+impl Sight {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Sight::Unheard => "unheard",
+            Sight::Watching => "watching",
+            Sight::Silent => "silent",
+            Sight::Isolated => "isolated",
+        }
+    }
+}
+
+/// A probe as the core sees it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeLook {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The device it stands at.
+    pub at: Option<Arc<str>>,
+    /// How well it sees.
+    pub sight: Sight,
+    /// Since when it is silent or isolated.
+    pub since: Option<Timestamp>,
+    /// When its last observation was received.
+    pub heard: Option<Timestamp>,
+}
+
 impl Correlator {
+    /// The probes of the inventory, as the core sees them now.
+    pub fn probes(&self) -> Vec<ProbeLook> {
+        let look = |p: &model::inventory::Probe| {
+            let known = self.state.probes.get(&p.id);
+            let w = known.and_then(|ix| self.state.watchers.get(ix as usize));
+            let heard = w.map(|w| w.heard).filter(|at| *at > Timestamp::default());
+            let (sight, since) = match w {
+                Some(w) if w.isolated.is_some() => (Sight::Isolated, w.isolated),
+                Some(w) if w.silent.is_some() => (Sight::Silent, w.silent),
+                Some(_) if heard.is_some() => (Sight::Watching, None),
+                _ => (Sight::Unheard, None),
+            };
+            let at = p.at.map(|d| self.inventory[d].id.clone());
+            ProbeLook { id: p.id.clone(), at, sight, since, heard }
+        };
+        self.inventory.probes.iter().map(look).collect()
+    }
+
     /// A device as the core sees it now.
     pub fn look_at(&self, device: DeviceIx) -> DeviceLook {
         let view = &self.reach.devices[device.0 as usize];

@@ -503,7 +503,11 @@ impl Reach {
         let mut queue = VecDeque::from([device]);
         while let Some(n) = queue.pop_front() {
             for &(m, link) in inventory.graph.neighbours(n) {
-                if self.removed(link) || self.devices[m as usize].down() || !seen.insert(m) {
+                if self.removed(link) || !seen.insert(m) {
+                    continue;
+                }
+                // Where a probe stands that sees, its way begins, whether the device answers or not.
+                if self.devices[m as usize].down() && !self.stands.contains(&m) {
                     continue;
                 }
                 if lit(m) {

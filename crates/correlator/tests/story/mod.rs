@@ -31,6 +31,7 @@ pub struct Story {
     mute: BTreeSet<String>,
     unasked: BTreeSet<String>,
     stopped: BTreeSet<String>,
+    show_asks: bool,
     pub out: String,
     /// Every decision, for those who want more than the lines.
     pub decisions: Vec<Decision>,
@@ -96,6 +97,7 @@ impl Story {
             "mend" => rest(1).for_each(|w| assert!(self.broken.remove(&w), "{w} was not broken")),
             "mute" => self.mute.extend(rest(1)),
             "unmute" => rest(1).for_each(|w| assert!(self.mute.remove(&w), "{w} was not mute")),
+            "asks" => self.show_asks = true,
             "stop" => self.stopped.extend(rest(1)),
             "start" => {
                 rest(1).for_each(|w| assert!(self.stopped.remove(&w), "{w} was not stopped"));
@@ -417,7 +419,14 @@ impl Story {
             self.show(&d);
             self.decisions.push(d);
         }
-        while self.core().poll_ask().is_some() {}
+        let mut asked = Vec::new();
+        while let Some(ask) = self.core().poll_ask() {
+            asked.push(format!("{} {}", ask.target, ask.check));
+        }
+        if self.show_asks && !asked.is_empty() {
+            let t = model::time::show_duration(Duration::from_secs(self.now.as_secs()));
+            let _ = writeln!(self.out, "{t} ASK {}", asked.join(", "));
+        }
     }
 
     fn show(&mut self, d: &Decision) {
