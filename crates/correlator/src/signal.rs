@@ -2,7 +2,7 @@
 //! through the target.
 
 use crate::Correlator;
-use crate::state::{AlarmKey, SignalState};
+use crate::state::{AlarmKey, SignalState, Stood};
 use model::{AlarmState, Signal, SignalState as Said, Timestamp, Verdict};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Correlator {
             self.again(at, ix, s);
             return;
         }
-        if self.state.ended_signals.get(&name).is_some_and(|ended| at <= *ended) {
+        if self.state.ended_signals.get(&name).is_some_and(|ended| ended.covers(at)) {
             self.verdict(at, None, Verdict::Late, None, "that problem ended already", false);
             return;
         }
@@ -98,7 +98,9 @@ impl Correlator {
     }
 
     fn problem_over(&mut self, at: Timestamp, name: (Arc<str>, Arc<str>)) {
-        self.remember_end(name.clone(), at);
+        let standing = self.signal_index.get(&name).map(|ix| AlarmKey::Signal(*ix));
+        let began = standing.and_then(|key| self.state.alarms.get(&key)).map(|a| a.onset);
+        self.remember_end(name.clone(), Stood { began, at });
         let Some(ix) = self.signal_index.remove(&name) else {
             self.verdict(
                 at,
@@ -125,11 +127,11 @@ impl Correlator {
         self.verdict(at, target, Verdict::Recovered, incident, "the source says it is over", false);
     }
 
-    fn remember_end(&mut self, name: (Arc<str>, Arc<str>), at: Timestamp) {
+    fn remember_end(&mut self, name: (Arc<str>, Arc<str>), end: Stood) {
         let ended = &mut self.state.ended_signals;
-        ended.insert(name, at);
+        ended.insert(name, end);
         if ended.len() > ENDED_MAX
-            && let Some(oldest) = ended.iter().min_by_key(|(_, at)| **at).map(|(k, _)| k.clone())
+            && let Some(oldest) = ended.iter().min_by_key(|(_, end)| end.at).map(|(k, _)| k.clone())
         {
             ended.remove(&oldest);
         }

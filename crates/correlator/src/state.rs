@@ -55,7 +55,7 @@ pub struct State {
     pub(crate) signals: BTreeMap<u32, SignalState>,
     pub(crate) next_signal: u32,
     /// When problems of others ended, so that news that comes late does not open them again.
-    pub(crate) ended_signals: BTreeMap<(Arc<str>, Arc<str>), Timestamp>,
+    pub(crate) ended_signals: BTreeMap<(Arc<str>, Arc<str>), Stood>,
     /// Running means of the levels that are not quiet.
     pub(crate) means: BTreeMap<(CheckIx, u8), Mean>,
     /// The latest confirmed changes of the checks that had any lately.
@@ -273,6 +273,24 @@ pub(crate) struct Ended {
     pub(crate) overran: Vec<Arc<str>>,
     /// Who ended it, when a person did.
     pub(crate) by: Option<String>,
+}
+
+/// How long a problem of others stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stood {
+    /// When it began; `None` where only its end was heard of.
+    pub(crate) began: Option<Timestamp>,
+    /// When it ended.
+    pub(crate) at: Timestamp,
+}
+
+impl Stood {
+    /// Whether a problem that began at `at` is over with it. One that begins in the very instant in
+    /// which the last one ended is another one, for clocks of others often know seconds only; told
+    /// again, the one that ended has the instant in which it began.
+    pub(crate) fn covers(self, at: Timestamp) -> bool {
+        at < self.at || (at == self.at && self.began.is_none_or(|began| began == at))
+    }
 }
 
 /// A problem told by somebody else.

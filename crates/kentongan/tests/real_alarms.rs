@@ -435,6 +435,10 @@ fn real_alarms_become_fewer_incidents_and_none_is_missed() {
                 began.elapsed().as_secs_f64(),
             )
             .unwrap();
+            if soak() {
+                // It takes minutes: said as it comes.
+                eprintln!("{}", table.lines().last().unwrap_or_default());
+            }
             if outcome.incidents >= baseline {
                 wrong.push(format!(
                     "{}: {} incidents, baseline {baseline}",
