@@ -84,7 +84,9 @@ fn every_problem_is_told_at_once_with_its_place() {
 #[test]
 fn an_empty_configuration_is_one() {
     let c = one("").ok();
-    assert_eq!(c.settings, Settings::default());
+    let timezone = c.locale.timezone.clone();
+    assert_eq!(timezone.iana_name(), Some("Asia/Jakarta"));
+    assert_eq!(c.settings, Settings { timezone, ..Settings::default() });
     assert_eq!(c.http.listen.to_string(), "127.0.0.1:8640");
     assert_eq!(c.http.public_url, "http://127.0.0.1:8640");
     assert_eq!(c.desks[0].name, "builtin");
@@ -645,7 +647,7 @@ fn said(main: &str, inventory: &str) -> Vec<String> {
 fn what_dangles_is_told_together_with_what_cannot_be_reached() {
     assert_eq!(said("", ""), [""; 0]);
     let said = said(
-        "[[maintenance]]\nscope = [\"a/r9\", \"a|b\", \"class:router\", \"class:swich\"]\nstart = 2026-11-24T20:00:00\nend = 2026-11-24T21:00:00\n\
+        "[[maintenance]]\nreason = \"x\"\nscope = [\"a/r9\", \"a|b\", \"class:router\", \"class:swich\"]\nstart = 2026-11-24T20:00:00\nend = 2026-11-24T21:00:00\n\
          [[route]]\nmatch = { site = \"aa\", class = \"ap\" }\ndesk = \"builtin\"\n\
          [[season]]\nname = \"s\"\nfrom = 2026-11-24T20:00:00\nto = 2026-11-24T21:00:00\nservices = \"samst\"\n",
         "[[device]]\nid = \"a/r3\"\naddress = \"10.0.0.3\"\nsite = \"b\"\n\
@@ -672,7 +674,7 @@ fn what_dangles_is_told_together_with_what_cannot_be_reached() {
 #[test]
 fn what_may_stand_in_what_cannot_be_read_is_not_missed() {
     let said = said(
-        "[[maintenance]]\nscope = \"trunk\"\nstart = 2026-11-24T20:00:00\nend = 2026-11-24T21:00:00\n",
+        "[[maintenance]]\nreason = \"x\"\nscope = \"trunk\"\nstart = 2026-11-24T20:00:00\nend = 2026-11-24T21:00:00\n",
         "[[device]]\nid = \"a/r3\"\naddress = \"10.0.0.3\"\n\
          [[device]]\nid = \"a/r4\"\naddress = \"10.0.0.4\"\n\
          [[link]]\nbetween = [\"a/r3\", \"a/r4\"]\n\
