@@ -13,6 +13,9 @@ impl Correlator {
     /// Weighs an incident: affected, scope, computed priority, and why.
     pub(crate) fn weigh(&mut self, ix: IncidentIx) {
         let i = &self.state.incidents[&ix];
+        if matches!(i.cause, Cause::Storm(_)) {
+            return;
+        }
         let down = self.down_of(i);
         let (affected, urgency, whole_sites) = self.affected_by(i, &down);
         // How far *this* reaches: a site that others took down in part is not wholly of its doing.
@@ -175,7 +178,7 @@ impl Correlator {
                 }
                 self.inventory.services_of(Element::Device(d))
             }
-            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => &[],
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => &[],
         };
         // A service that is met without it has one fewer to fall back on.
         let id = |s: &u32| &self.inventory.services[*s as usize].id;

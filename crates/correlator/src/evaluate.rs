@@ -448,7 +448,16 @@ impl Correlator {
                     self.goes_behind(key, i, Some(self.silent_since(d.0)), findings);
                 }
                 return;
-            } else if !matches!(key, AlarmKey::Level(..))
+            }
+            // Nobody has asked it yet, and everything around it is unreachable: so is it.
+            if matches!(key, AlarmKey::Signal(_))
+                && !view.observed
+                && let Some(i) = self.surrounded(d.0)
+            {
+                self.goes_behind(key, i, None, findings);
+                return;
+            }
+            if !matches!(key, AlarmKey::Level(..))
                 && view.observed
                 && (!view.suspect.is_empty() || view.last_reply <= onset)
             {
@@ -555,7 +564,7 @@ impl Correlator {
             Cause::Device(t) => {
                 self.reach.device_of(t).is_some_and(|d| self.reach.devices[d.0 as usize].down())
             }
-            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => true,
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => true,
         };
         let names = |i: &&IncidentIx| {
             self.state.incidents.get(i).is_some_and(|i| i.root.contains(id) && still(i.cause))
@@ -671,7 +680,7 @@ impl Correlator {
                 self.reach.device_of(target) == self.reach.device_of(t)
                     || self.is_root_link(target, i)
             }
-            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => true,
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => true,
         };
         if own { Verdict::Joined } else { Verdict::SuppressedByRoot }
     }

@@ -104,7 +104,7 @@ impl Correlator {
                 !self.reach.beside_the_lit(&self.inventory, d.0, since)
             }),
             Cause::Link(_) => !findings.blames(i.cause),
-            Cause::Other(_) | Cause::Blind(_) => false,
+            Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => false,
         }
     }
 
@@ -209,6 +209,7 @@ impl Correlator {
         let Some(by) = i.masked_by else { return false };
         let unseen = match i.cause {
             Cause::Device(t) => self.reach.device_of(t).is_some(),
+            Cause::Storm(_) => true,
             Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => !i.members.is_empty(),
         };
         if !unseen || i.fresh {

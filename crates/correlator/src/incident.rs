@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What is affected is told this long after it changed, so that what fails together is told together.
-const GATHER: Duration = Duration::from_secs(5);
+pub(crate) const GATHER: Duration = Duration::from_secs(5);
 /// Up to this many members, each newcomer is weighed at once; beyond, when the next note is due.
 const WEIGH_AT_ONCE: usize = 64;
 
@@ -62,12 +62,31 @@ impl Correlator {
         // Not from one that nobody has heard of, and only if it is its own failure that moves.
         let own = alarms.iter().filter(|k| match cause {
             Cause::Device(t) => self.target_of_alarm(**k) == t,
-            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => true,
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => true,
         });
         let split_from = own.into_iter().find_map(|k| {
             let from = self.state.incidents.get(&self.state.alarms.get(k)?.incident?)?;
             (from.open() && !from.fresh).then(|| from.id.clone())
         });
+        let before = before.map(|(_, _, id, _)| id);
+        let ix = self.new_incident(cause, root, onset, before);
+        if let Some(i) = self.state.incidents.get_mut(&ix) {
+            i.split_from = split_from;
+        }
+        self.learn_circumstances(ix, alarms);
+        self.touched.insert(ix);
+        ix
+    }
+
+    /// An incident that nobody has heard of yet.
+    pub(crate) fn new_incident(
+        &mut self,
+        cause: Cause,
+        root: &[Arc<str>],
+        since: Timestamp,
+        recurrence_of: Option<IncidentId>,
+    ) -> IncidentIx {
+        let now = self.state.now;
         let ix = self.state.next_incident;
         self.state.next_incident += 1;
         let id = IncidentId::of(&self.tag(), self.event.number, self.event.opened);
@@ -85,7 +104,7 @@ impl Correlator {
             wanted: None,
             scope: model::Scope::Lokal,
             affected: model::Affected::default(),
-            since: onset,
+            since,
             opened_at: now,
             opened_by: self.event.number,
             fresh: true,
@@ -95,6 +114,7 @@ impl Correlator {
             recovered_at: None,
             why: String::new(),
             what: String::new(),
+            digest: None,
             outlasted: None,
             suspected_change: None,
             revision: 0,
@@ -107,15 +127,13 @@ impl Correlator {
             rerooted_from: None,
             shared: None,
             masked_by: None,
-            split_from,
-            recurrence_of: before.map(|(_, _, id, _)| id),
+            split_from: None,
+            recurrence_of,
             by: None,
         };
         self.by_id.insert(incident.id.clone(), ix);
         self.state.incidents.insert(ix, incident);
         self.open.insert(cause, ix);
-        self.learn_circumstances(ix, alarms);
-        self.touched.insert(ix);
         ix
     }
 
@@ -161,9 +179,10 @@ impl Correlator {
 
     /// Brings every incident that was touched in line, and says what changed.
     pub(crate) fn settle_touched(&mut self, went: &BTreeMap<IncidentIx, IncidentIx>) {
+        let mut opening: Vec<IncidentIx> = Vec::new();
         for ix in std::mem::take(&mut self.touched) {
             let Some(i) = self.state.incidents.get(&ix) else { continue };
-            if !i.open() || self.stays_masked(ix) {
+            if !i.open() || matches!(i.cause, Cause::Storm(_)) || self.stays_masked(ix) {
                 continue;
             }
             let Some(i) = self.state.incidents.get(&ix) else { continue };
@@ -175,7 +194,8 @@ impl Correlator {
                     _ => self.recover(ix),
                 }
             } else if i.fresh || i.reopening {
-                self.tell_opening(ix);
+                self.weigh(ix);
+                opening.push(ix);
             } else if i.rerooted_from.is_some() {
                 self.tell_reroot(ix);
             } else if i.members.len() <= WEIGH_AT_ONCE {
@@ -184,10 +204,14 @@ impl Correlator {
                 self.note_soon(ix);
             }
         }
+        // Of what opens at the same moment the most urgent is told first.
+        opening.sort_by_key(|ix| (self.state.incidents[ix].priority(), *ix));
+        for ix in opening {
+            self.tell_opening(ix);
+        }
     }
 
     fn tell_opening(&mut self, ix: IncidentIx) {
-        self.weigh(ix);
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         let reopening = i.reopening;
         (i.fresh, i.reopening) = (false, false);
@@ -195,13 +219,18 @@ impl Correlator {
         i.note_due = false;
         let ticketed = i.ticketed;
         let change = if reopening { Change::Reopened } else { Change::Opened };
+        let recorded_only = self.state.incidents[&ix].priority() == Priority::P4 && !ticketed;
+        if !reopening && !recorded_only {
+            self.count_opening();
+        }
+        let digested = !recorded_only && self.digested(ix);
         let mut reason = self.reason(ix);
         let from = self.state.incidents[&ix].split_from.as_ref();
         if let Some(from) = from.filter(|_| !reopening) {
             reason = format!("split from {from}; {reason}");
         }
         self.incident_line(ix, change, reason);
-        if self.state.incidents[&ix].priority() == Priority::P4 && !ticketed {
+        if recorded_only || digested {
             return;
         }
         if reopening && ticketed {
@@ -247,7 +276,7 @@ impl Correlator {
                 self.reach.device_of(t).is_some_and(|d| self.reach.devices[d.0 as usize].down())
             }
             Cause::Link(_) => true,
-            Cause::Other(_) | Cause::Blind(_) => false,
+            Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => false,
         }
     }
 
@@ -300,8 +329,10 @@ impl Correlator {
         let now = i.priority();
         match (i.ticketed, now) {
             (false, Priority::P4) => {}
+            (false, _) if self.digested(ix) => {}
             (false, _) => {
                 self.create(ix);
+                self.leaves_digest(ix);
                 self.intent(ix, IntentOp::Notify, Telling::Opened);
             }
             (true, _) if Self::desk_priority(now) != Self::desk_priority(was) => {
@@ -363,7 +394,7 @@ impl Correlator {
     }
 
     /// Nothing of it fails any more.
-    fn recover(&mut self, ix: IncidentIx) {
+    pub(crate) fn recover(&mut self, ix: IncidentIx) {
         let now = self.state.now;
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         i.condition = Condition::Clear;
@@ -381,6 +412,7 @@ impl Correlator {
             return;
         }
         self.is_over(ix);
+        self.leaves_digest(ix);
         let i = &self.state.incidents[&ix];
         let since = now.since(i.since);
         let reason = match (&i.removed, i.cause) {
@@ -427,6 +459,7 @@ impl Correlator {
             return;
         }
         self.is_over(ix);
+        self.leaves_digest(ix);
         let reason =
             format!("{} explains all of it", self.state.incidents[&into].root.join(" or "));
         self.incident_line_into(ix, Change::Merged, reason, Some(target.clone()));
@@ -550,9 +583,13 @@ impl Correlator {
     // ---- lines ----
 
     /// What happened and why this priority, in one sentence.
-    fn reason(&self, ix: IncidentIx) -> String {
+    pub(crate) fn reason(&self, ix: IncidentIx) -> String {
         let i = &self.state.incidents[&ix];
         let mut reason = format!("{}; {}", i.what, i.why_this_priority());
+        if let Some(words) = &self.digest_of(i) {
+            reason.push_str("; ");
+            reason.push_str(words);
+        }
         for words in i.outlasted.iter().chain(i.suspected_change.as_ref().map(|(_, words)| words)) {
             reason.push_str("; ");
             reason.push_str(words);

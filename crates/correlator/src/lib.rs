@@ -29,6 +29,7 @@ mod season;
 mod shared_risk;
 mod signal;
 mod state;
+mod storm;
 mod text;
 mod window;
 
@@ -360,6 +361,7 @@ impl Correlator {
                 Timer::Window(id) => self.window_turns(&id),
                 Timer::Close(ix) => self.close(ix),
                 Timer::Watch(probe) => self.look_for(probe),
+                Timer::Digest(ix) => self.look_at_digest(ix),
                 Timer::Weigh(ix) => self.weigh_again(ix),
                 Timer::Override(ix) => self.override_ends(ix),
                 Timer::Season(_) => self.season_turns(),

@@ -43,6 +43,7 @@ impl Correlator {
         for line in &past.alarms {
             this.take_alarm(line);
         }
+        this.take_up_the_storm();
         let Correlator { inventory, settings, state, .. } = this;
         Correlator::restore(inventory, settings, state)
     }
@@ -58,6 +59,7 @@ impl Correlator {
             .find(|r| self.inventory.probe(r).is_some() && self.inventory.device(r).is_none());
         let blind = probe.map(|p| self.state.probes.intern(p));
         let cause = match (device, link, line.root.first()) {
+            _ if line.root.iter().any(|r| &**r == crate::storm::ROOT) => Cause::Storm(ix),
             _ if blind.is_some() => Cause::Blind(blind.unwrap_or_default()),
             (Some(d), ..) => Cause::Device(self.intern(&d.clone())),
             (None, Some(l), _) => Cause::Link(self.intern(&l.clone())),
@@ -95,6 +97,7 @@ impl Correlator {
                 recovered_at: over.then_some(line.at),
                 why: line.reason.clone(),
                 what: line.reason.clone(),
+                digest: None,
                 outlasted: None,
                 suspected_change: None,
                 revision,

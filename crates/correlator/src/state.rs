@@ -5,6 +5,7 @@
 //! (who is down, who waits for whom) is in `reach` and is built again.
 
 use crate::bounds::Met;
+use crate::storm::{InDigest, Storm};
 use hashbrown::HashTable;
 use model::{
     Affected, AlarmState, Condition, IncidentId, Priority, Scope, Severity, Timestamp, Work,
@@ -82,6 +83,8 @@ pub struct State {
     /// Open ones, and resolved ones until they are closed.
     pub(crate) incidents: BTreeMap<IncidentIx, Incident>,
     pub(crate) next_incident: IncidentIx,
+    /// Whether there are more of them than anybody can read.
+    pub(crate) storm: Storm,
 
     // ---- time ----
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
@@ -321,6 +324,8 @@ pub(crate) enum Cause {
     Other(TargetIx),
     /// A probe that is isolated, by its number: what is behind it cannot be told.
     Blind(u32),
+    /// Many incidents at once, presented together: the digest of this number.
+    Storm(IncidentIx),
 }
 
 /// One cause with all the alarms it explains.
@@ -359,6 +364,8 @@ pub(crate) struct Incident {
     pub(crate) why: String,
     /// What fails, in one sentence.
     pub(crate) what: String,
+    /// The digest that presents it.
+    pub(crate) digest: Option<InDigest>,
     /// The window at whose end it still stood, in words.
     pub(crate) outlasted: Option<String>,
     /// The change that may have done it: its id, and the words for it.
@@ -427,6 +434,8 @@ pub(crate) enum Timer {
     Close(IncidentIx),
     /// When to see whether a probe is still heard.
     Watch(u32),
+    /// When a digest says what came and went.
+    Digest(IncidentIx),
     /// When the priority of an incident may change again.
     Weigh(IncidentIx),
     /// When a person's priority is over.
@@ -445,6 +454,7 @@ impl Timer {
             Timer::Window(_) => "a window begins or ends",
             Timer::Close(_) => "a resolved incident is closed",
             Timer::Watch(_) => "a probe may have fallen silent",
+            Timer::Digest(_) => "a digest may have news",
             Timer::Weigh(_) => "a priority may change again",
             Timer::Override(_) => "a person's priority is over",
             Timer::Season(_) => "a season begins or ends",

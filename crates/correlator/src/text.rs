@@ -20,6 +20,7 @@ pub(crate) enum Telling {
     Reprioritised { was: Priority },
     OverrideOver { over: Override },
     Grown { more: Vec<Arc<str>> },
+    Storm { new: Vec<Arc<str>>, over: Vec<Arc<str>> },
     Rerooted { before: Vec<Arc<str>> },
     Merged { into: IncidentId },
     Masked { by: Vec<Arc<str>> },
@@ -78,6 +79,16 @@ impl Correlator {
                 say("tidak berlaku lagi", "set by hand is over"),
                 reader.sentence(&i.why)
             ),
+            Telling::Storm { new, over } => {
+                let mut text =
+                    format!("{}. {}.", reader.sentence(&i.what), reader.sentence(&i.why));
+                for (of, name) in [(new, say("Baru", "New")), (over, say("Pulih", "Over"))] {
+                    if !of.is_empty() {
+                        let _ = write!(text, "\n{name} ({}): {}", of.len(), list(of, reader));
+                    }
+                }
+                text
+            }
             Telling::Grown { more } => format!(
                 "{} {}",
                 say("Kini juga terdampak:", "Now affected as well:"),
@@ -135,6 +146,11 @@ impl Correlator {
                 say("semua yang membutuhkannya gagal", "all that needs it fails")
             ),
             Cause::Other(_) => reader.sentence(&i.what),
+            Cause::Storm(_) => say(
+                "Badai alarm: insiden P3 disajikan bersama",
+                "Storm of alarms: P3 incidents are presented together",
+            )
+            .to_owned(),
             Cause::Blind(p) => {
                 let probe = self.state.probes.name(p);
                 let behind: Vec<&str> =

@@ -286,7 +286,7 @@ impl Correlator {
         let i = &self.state.incidents[&ix];
         let device = match i.cause {
             Cause::Device(t) | Cause::Other(t) => self.reach.device_of(t).map_or(u32::MAX, |d| d.0),
-            Cause::Link(_) | Cause::Blind(_) => u32::MAX,
+            Cause::Link(_) | Cause::Blind(_) | Cause::Storm(_) => u32::MAX,
         };
         let outlasted = self.outlasted(alarms);
         let suspected = self.suspected_change(&i.root, device);

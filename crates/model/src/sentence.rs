@@ -461,6 +461,16 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("it was removed from the inventory", "dihapus dari inventaris"),
     ("it stayed resolved for {0d}", "tetap selesai selama {0}"),
     ("the source says it is over", "sumbernya mengatakan sudah selesai"),
+    // ---- storms ----
+    (
+        "a storm: {0n} incident(s) of P3, {1n} of them open",
+        "badai: {0} insiden P3, {1} masih terbuka",
+    ),
+    (
+        "more than {0n} new incidents in {1d}: P3s are presented together",
+        "lebih dari {0} insiden baru dalam {1}: P3 disajikan bersama",
+    ),
+    ("presented in the digest {0} of a storm", "disajikan dalam rangkuman {0} dari sebuah badai"),
     // ---- windows ----
     (
         "still down at the end of {0w} {1} ({2}): {3c}",

@@ -89,6 +89,7 @@ impl Story {
                 match key {
                     "reopen_within" => self.settings.reopen_within = duration(),
                     "flap_start" => self.settings.flapping.start = value.parse().unwrap(),
+                    "storm_above" => self.settings.storm.above = value.parse().unwrap(),
                     "note_every" => self.settings.note_every = duration(),
                     other => panic!("unknown setting {other}"),
                 }
