@@ -416,16 +416,29 @@ impl Correlator {
     // ---- what fails with what ----
 
     /// What does not work any more when these fail: what needs them, what cannot be reached because
-    /// of that, and what needs something that cannot be reached: a virtual machine falls with the
-    /// fibre to the site where its host stands.
+    /// of that, and what has no link of its own and so is reached through what it needs: a virtual
+    /// machine falls with the fibre to the site where its host stands.
     fn fall(&self, of: &[Part]) -> Fallen {
         let mut of: BTreeSet<Part> = of.iter().copied().collect();
         loop {
             let all: Vec<Part> = of.iter().copied().collect();
             let fallen = self.fall_by_needs(&all);
             let before = of.len();
-            let needed = |p: &Part| self.risks.needed_by.contains_key(p);
-            of.extend(fallen.dark.iter().map(|d| Part::Device(*d)).filter(needed));
+            let works = |e: &Element| match e {
+                Element::Device(d) => !fallen.devices.contains(&d.0) && !fallen.dark.contains(&d.0),
+                Element::Link(l) => !fallen.links.contains(&l.0),
+            };
+            for d in &fallen.dark {
+                let through = self.risks.needed_by.get(&Part::Device(*d)).into_iter().flatten();
+                of.extend(through.filter(|p| match p {
+                    Part::Device(x) => {
+                        let unlinked = self.inventory.graph.neighbours(*x).is_empty();
+                        let needs = self.inventory.devices[*x as usize].needs.as_ref();
+                        unlinked && needs.is_some_and(|n| !n.met(&works))
+                    }
+                    _ => false,
+                }));
+            }
             if of.len() == before {
                 return fallen;
             }
@@ -691,33 +704,18 @@ impl Correlator {
         chosen
     }
 
-    /// Where a device that is seen to be silent is among those that look the same, it is named as the
-    /// base rule would: with its link when exactly one joins it to the reachable side and is not seen
-    /// to be up, and without the passive things that carry nothing but it.
-    fn as_the_base_rule_names(&self, alike: &[Part]) -> Vec<Part> {
-        let silent: Vec<u32> = alike
-            .iter()
-            .filter_map(|p| match p {
-                Part::Device(d) if self.reach.devices[*d as usize].down() => Some(*d),
-                _ => None,
-            })
-            .collect();
-        if silent.is_empty() {
-            return alike.to_vec();
-        }
-        let passive =
-            |p: &Part| matches!(p, Part::Device(d) if self.inventory.devices[*d as usize].passive);
-        let mut named: BTreeSet<Part> = alike.iter().copied().filter(|p| !passive(p)).collect();
-        for d in silent {
-            let since = self.silent_since(d);
-            let links: Vec<u32> = self.reach.lit_links(&self.inventory, d, since).collect();
-            if let [l] = links[..]
-                && self.port_up(LinkIx(l), since).is_none()
-            {
-                named.insert(Part::Link(l));
-            }
-        }
-        named.into_iter().collect()
+    /// Where a device that is seen to be silent is among those that look the same, the passive things
+    /// that carry nothing but it are not named: that would need more than what it explains itself.
+    fn without_what_only_carries(&self, alike: &[Part]) -> Vec<Part> {
+        let device = |p: &Part| match p {
+            Part::Device(d) => Some(*d),
+            Part::Link(_) | Part::Service(_) => None,
+        };
+        let silent = |d: u32| self.reach.devices[d as usize].down();
+        let passive = |d: u32| self.inventory.devices[d as usize].passive;
+        let any_silent = alike.iter().filter_map(device).any(silent);
+        let named = |p: &&Part| !any_silent || device(p).is_none_or(|d| !passive(d));
+        alike.iter().filter(named).copied().collect()
     }
 
     fn choice_of(
@@ -726,7 +724,7 @@ impl Correlator {
         covers: BTreeSet<Part>,
         symptoms: &BTreeMap<Part, Symptom>,
     ) -> Option<Choice> {
-        let alike = &self.as_the_base_rule_names(alike)[..];
+        let alike = &self.without_what_only_carries(alike)[..];
         let mut root: Vec<Arc<str>> = alike.iter().map(|e| self.id_of(*e).clone()).collect();
         root.sort();
         // A device rather than a link, so that the cause stays the same when the link is cleared.

@@ -9,8 +9,9 @@
 //!    end is silent, and each service that fails its own check while its needs hold. What was never
 //!    observed is neither up nor down, and paths run through it.
 //! 2. *D(e)*: what falls if `e` fails on top of what is blamed already. Something works while it has
-//!    not failed, its needs are met, and a way over what works leads from it to where a probe
-//!    stands (a device without links stands beside the probe).
+//!    not failed, nothing that it needs has, and a way over what works leads from it to where a
+//!    probe stands. A device without links stands beside the probe, unless it needs something: then
+//!    it is reached through that, as a virtual machine is through its host.
 //! 3. Element `e` may explain the symptoms in D(e) if nothing observed in D(e) is well, if they are
 //!    at least two, and if they began about together. Most symptoms first, then the smallest D, then
 //!    the id; those with the same symptoms and the same D cannot be told apart (but where a device
@@ -121,7 +122,7 @@ impl Reference {
             let Some(best) = all.iter().min_by_key(|c| c.order(&look)) else { break };
             let same = |c: &&Candidate| c.symptoms == best.symptoms && c.observed == best.observed;
             let root: Vec<E> = all.iter().filter(same).map(|c| c.element).collect();
-            let root = look.as_the_base_rule_names(root);
+            let root = look.without_what_only_carries(root);
             let from = best.symptoms.iter().map(|s| since[s].0).min().unwrap_or(i64::MIN);
             open.retain(|s| !best.symptoms.contains(s));
             blamed.insert(best.element);
@@ -276,23 +277,28 @@ impl<'a> Look<'a> {
 
     /// Everything that does not work when these have failed, they included.
     fn fallen(&self, failed: &Set) -> Set {
-        let mut fallen: Vec<bool> =
-            (0..self.devices + self.links).map(|e| failed.contains(&e)).collect();
+        let all = self.devices + self.links;
+        let mut dead: Vec<bool> = (0..all).map(|e| failed.contains(&e)).collect();
+        let mut fallen = dead.clone();
         loop {
-            let before = fallen.clone();
+            let before = (dead.clone(), fallen.clone());
             for d in 0..self.devices {
-                fallen[d] |= !self.met(self.inventory.devices[d].needs.as_ref(), &fallen);
+                // What has no link of its own is reached through what it needs.
+                let through = if self.links_at(d).is_empty() { &fallen } else { &dead };
+                dead[d] |= !self.met(self.inventory.devices[d].needs.as_ref(), &through.clone());
             }
             for l in 0..self.links {
                 let at = self.devices + l;
-                fallen[at] |= !self.met(self.inventory.links[l].needs.as_ref(), &fallen);
+                dead[at] |= !self.met(self.inventory.links[l].needs.as_ref(), &dead);
+                dead[at] |= self.ends(at).iter().any(|d| dead[*d]);
                 fallen[at] |= self.ends(at).iter().any(|d| fallen[*d]);
             }
+            (0..all).for_each(|e| fallen[e] |= dead[e]);
             let reached = self.reached(&fallen);
             for d in 0..self.devices {
                 fallen[d] |= !reached[d];
             }
-            if fallen == before {
+            if (&dead, &fallen) == (&before.0, &before.1) {
                 break;
             }
         }
@@ -411,24 +417,14 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// Where a device that is seen to be silent is among those that look the same, it is named as in
-    /// the base rule, with its link; and what it stands on is not: that would need more than what the
-    /// device itself explains.
-    fn as_the_base_rule_names(&self, root: Vec<E>) -> Vec<E> {
+    /// Where a device that is seen to be silent is among those that look the same, what it stands on
+    /// is not named: that would need more than what the device itself explains.
+    fn without_what_only_carries(&self, root: Vec<E>) -> Vec<E> {
         let passive = |e: &E| *e < self.devices && self.inventory.devices[*e].passive;
-        let silent: Vec<E> = root.iter().copied().filter(|e| self.silent.contains_key(e)).collect();
-        if silent.is_empty() {
-            return root;
+        if root.iter().any(|e| self.silent.contains_key(e)) {
+            return root.into_iter().filter(|e| !passive(e)).collect();
         }
-        let mut named: Set = root.into_iter().filter(|e| !passive(e)).collect();
-        for d in silent {
-            if let [link] = self.links_to_the_reachable_side(d)[..]
-                && !self.well(link)
-            {
-                named.insert(link);
-            }
-        }
-        named.into_iter().collect()
+        root
     }
 
     /// The root of a symptom that nothing else explains.
