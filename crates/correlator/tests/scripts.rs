@@ -3,17 +3,62 @@
 
 mod story;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use story::Story;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts")
+}
+
+fn stories() -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path());
+    let mut stories: Vec<_> = files.filter(|f| f.extension().is_some_and(|e| e == "txt")).collect();
+    stories.sort();
+    assert!(stories.len() >= 40, "the manual is long");
+    stories
+}
+
+/// The stories together are the manual of the correlator: its page names each of them, and each
+/// begins with what it shows.
+#[test]
+fn every_story_stands_in_the_manual() {
+    let page = folder().join("README.md");
+    let mut manual = std::fs::read_to_string(&page).unwrap();
+    let mut missing = Vec::new();
+    let mut names = Vec::new();
+    for file in stories() {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let comment: Vec<&str> = text.lines().map_while(|l| l.strip_prefix("# ")).collect();
+        assert!(
+            !comment.is_empty(),
+            "{name} does not begin with a comment that says what it shows"
+        );
+        let line = format!("- [{name}]({name}.txt): {}\n", comment.join(" "));
+        if !manual.contains(&format!("]({name}.txt)")) {
+            manual.push_str(&line);
+            missing.push(name.clone());
+        }
+        names.push(name);
+    }
+    if std::env::var_os("KENTONGAN_BLESS").is_some() && !missing.is_empty() {
+        std::fs::write(&page, &manual).unwrap();
+        return;
+    }
+    assert!(
+        missing.is_empty(),
+        "not in tests/scripts/README.md: {missing:?} (KENTONGAN_BLESS=1 adds them at its end; move them to their chapters)"
+    );
+    let named = manual.split("](").skip(1).filter_map(|l| l.split_once(".txt)").map(|(n, _)| n));
+    for name in named {
+        assert!(names.iter().any(|n| n == name), "README.md names {name}.txt, which is not there");
+    }
+}
 
 #[test]
 fn every_story_ends_as_it_is_written() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
     let mut wrong = Vec::new();
-    let mut files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty());
-    for file in files {
+    for file in stories() {
         let text = std::fs::read_to_string(&file).unwrap();
         let (script, answer) = text.split_once("\n----\n").unwrap_or((text.trim_end(), ""));
         let mut story = Story::default();
