@@ -42,6 +42,11 @@ impl Correlator {
         let condition = self.condition_of(i);
         let since =
             i.members.iter().filter_map(|k| self.state.alarms.get(k)).map(|a| a.onset).min();
+        let (computed, why) =
+            if down.is_empty() { self.for_a_bad_way(ix, computed, why) } else { (computed, why) };
+        if self.state.incidents[&ix].outage && down.is_empty() {
+            self.may_be_overruled(ix);
+        }
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         i.since = since.map_or(i.since, |s| s.min(i.since));
         i.outage = !down.is_empty();
@@ -79,6 +84,9 @@ impl Correlator {
         {
             devices.insert(d.0);
         }
+        let on_the_way = i.members.iter().filter(|k| self.is_about_the_way(**k));
+        let on_the_way = on_the_way.map(|k| self.target_of_alarm(*k));
+        devices.extend(on_the_way.filter_map(|t| self.reach.device_of(t)).map(|d| d.0));
         if let Cause::Blind(_) = i.cause {
             let told = i.members.iter().map(|k| self.target_of_alarm(*k));
             devices.extend(told.filter_map(|t| self.reach.device_of(t)).map(|d| d.0));
@@ -234,6 +242,14 @@ impl Correlator {
                     .signals
                     .get(ix)
                     .map_or_else(String::new, |s| format!("{} says: {}", s.source, s.summary)),
+                AlarmKey::Level(..) if self.is_about_the_way(*key) => {
+                    let Some(part) = self.way_words(i, *key, &target) else { continue };
+                    part
+                }
+                AlarmKey::Level(c, n) if self.is_a_rise(*c, *n) => {
+                    let said = self.state.alarms.get(key).map_or("", |a| a.said.as_str());
+                    format!("{said}, at {target}")
+                }
                 AlarmKey::Level(..) => format!("{check} of {target} is beyond its level"),
                 AlarmKey::Silent(_) if matches!(i.cause, Cause::Link(_)) => {
                     format!("link {root} is down, seen at {target}")

@@ -5,10 +5,19 @@
 //! a confirmed failure standing, and turns everything else into *unknown*.
 
 use crate::reach::{Thing, silent};
+use crate::resolver::NO_NAME;
 use crate::state::{AlarmKey, Check, CheckIx, Phase, TargetIx, Timer};
 use crate::{Correlator, state};
 use model::{AlarmState, Observation, Outcome, Timestamp, Verdict};
 use std::borrow::Cow;
+
+/// Samples remembered of each check.
+const SAMPLES_MAX: u8 = 32;
+
+/// The newest `n` samples of a history.
+fn last(n: u8) -> u32 {
+    if n >= SAMPLES_MAX { u32::MAX } else { (1 << n) - 1 }
+}
 
 /// A sample, as the state machine sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +81,10 @@ impl Correlator {
             self.agent_answered(ix, at);
         }
         let before = self.alarm_behind(ix).and_then(|k| self.state.alarms[&k].incident);
+        match &o.outcome {
+            Outcome::Failed { reason } if reason == NO_NAME => self.has_no_name(ix, at),
+            _ => self.has_a_name(ix),
+        }
         let restarted = self.look_at_uptime(ix, o);
         let (mut verdict, mut reason, mut routine) = match sample {
             Sample::Good => self.good(ix, at),
@@ -200,9 +213,6 @@ impl Correlator {
 
     fn check_of(&mut self, target: TargetIx, o: &Observation<'_>) -> CheckIx {
         let name = self.state.check_names.intern(&o.check);
-        if self.rules.len() < self.state.check_names.len() {
-            self.learn_rules();
-        }
         let probe = self.state.probes.intern(&o.probe);
         if self.posts.len() < self.state.probes.len() {
             self.learn_probes();
@@ -213,7 +223,12 @@ impl Correlator {
             return *ix;
         }
         let ix = self.state.checks.len() as CheckIx;
-        self.state.checks.push(Check {
+        let checks = &mut self.state.checks;
+        if checks.len() == checks.capacity() {
+            // There may be a million, and a vector that doubles wastes half of them.
+            checks.reserve_exact(checks.len() / 8 + 16);
+        }
+        checks.push(Check {
             target,
             name: name as u16,
             probe: probe as u16,
@@ -221,11 +236,13 @@ impl Correlator {
             history: 0,
             seen: 0,
             good_run: 0,
+            learned: 0,
             last_at: Timestamp::MIN,
             last_reply: Timestamp::MIN,
             onset: Timestamp::MIN,
         });
         self.reach.index_check(key, ix);
+        self.learn_rules();
         self.observes_as_often(probe as u16, name as u16);
         ix
     }
@@ -277,7 +294,7 @@ impl Correlator {
             let c = &mut self.state.checks[ix as usize];
             let lost = if c.phase == Phase::Suspect { c.history.trailing_ones() } else { 0 };
             c.history <<= 1;
-            c.seen = c.seen.saturating_add(1).min(8);
+            c.seen = c.seen.saturating_add(1).min(SAMPLES_MAX);
             c.good_run = c.good_run.saturating_add(1);
             (c.target, c.phase, lost)
         };
@@ -294,7 +311,8 @@ impl Correlator {
             return (Verdict::Normal, "answered".into(), true);
         }
         self.heard(ix, at);
-        let up_needs = self.rules[usize::from(self.state.checks[ix as usize].name)].up_needs.max(1);
+        let up_needs = self.rule(ix).up_needs.max(1);
+        let window = last(self.rule(ix).down_of);
         let c = &mut self.state.checks[ix as usize];
         match phase {
             Phase::Ok => unreachable!("handled above"),
@@ -307,11 +325,18 @@ impl Correlator {
                 c.history = 0;
                 self.no_longer_suspect(ix);
                 self.recovered(ix, "it answers again");
+                if self.is_flapping(silent(ix)) {
+                    return (
+                        Verdict::Flapping,
+                        "it answers, but changes too often to be believed".into(),
+                        false,
+                    );
+                }
                 (Verdict::Recovered, "it answers again".into(), false)
             }
             Phase::Suspect | Phase::Unknown => {
                 let first = phase == Phase::Unknown && c.seen == 1 && c.onset == Timestamp::MIN;
-                if phase == Phase::Suspect && c.history & 0b1_1111 != 0 && c.good_run < up_needs {
+                if phase == Phase::Suspect && c.history & window != 0 && c.good_run < up_needs {
                     return (
                         Verdict::Normal,
                         "answered; the failures before it are not forgotten yet".into(),
@@ -357,12 +382,12 @@ impl Correlator {
     }
 
     fn bad(&mut self, ix: CheckIx, at: Timestamp) -> (Verdict, Cow<'static, str>, bool) {
-        let (name, target) = {
+        let target = {
             let c = &mut self.state.checks[ix as usize];
             c.history = (c.history << 1) | 1;
-            c.seen = c.seen.saturating_add(1).min(8);
+            c.seen = c.seen.saturating_add(1).min(SAMPLES_MAX);
             c.good_run = 0;
-            (usize::from(c.name), c.target)
+            c.target
         };
         if let Thing::Port(_, None) = self.reach.things[target as usize] {
             // An office switches its computers off at night; only declared links are watched.
@@ -382,17 +407,26 @@ impl Correlator {
             // A port that says it is down was heard through a device that answers.
             self.heard(ix, at);
         }
+        let rule = self.rule(ix);
         let (needs, of) =
-            (self.rules[name].down_needs.clamp(1, 8), self.rules[name].down_of.clamp(1, 8));
+            (rule.down_needs.clamp(1, SAMPLES_MAX), rule.down_of.clamp(1, SAMPLES_MAX));
+        let lasts = rule.down_for;
         let c = &mut self.state.checks[ix as usize];
-        let window = if of >= 8 { u8::MAX } else { (1 << of) - 1 };
-        let bad = (c.history & window).count_ones() as u8;
+        let bad = (c.history & last(of)).count_ones() as u8;
+        // A failure that has to last begins with its first bad sample.
+        let since = if c.phase == Phase::Suspect { c.onset } else { at };
+        let confirmed = bad >= needs && at >= since + lasts;
         match c.phase {
-            Phase::Ok | Phase::Unknown if bad < needs => {
+            Phase::Ok | Phase::Unknown if !confirmed => {
                 let was = if c.phase == Phase::Ok { AlarmState::Ok } else { AlarmState::Unknown };
                 c.phase = Phase::Suspect;
                 c.onset = at;
-                let reason = format!("bad {bad} of the last {of}; {needs} confirm it");
+                let reason = if lasts.is_zero() {
+                    format!("bad {bad} of the last {of}; {needs} confirm it")
+                } else {
+                    let lasts = model::time::show_duration(lasts);
+                    format!("bad {bad} of the last {of}; {needs} in {lasts} confirm it")
+                };
                 self.now_suspect(ix);
                 if self.proves_reach(ix) {
                     self.ask_around(ix);
@@ -407,7 +441,7 @@ impl Correlator {
                 self.alarm_line(silent(ix), AlarmState::Suspect, was, self.lingering(ix), reason);
                 (Verdict::Suspect, "a first sign of failure".into(), false)
             }
-            Phase::Suspect if bad < needs => (Verdict::Suspect, "not confirmed yet".into(), false),
+            Phase::Suspect if !confirmed => (Verdict::Suspect, "not confirmed yet".into(), false),
             Phase::Ok | Phase::Unknown | Phase::Suspect => {
                 let was = match c.phase {
                     Phase::Ok => AlarmState::Ok,
@@ -437,6 +471,9 @@ impl Correlator {
 
     fn unknown(&mut self, ix: CheckIx, o: &Observation<'_>) -> (Verdict, Cow<'static, str>, bool) {
         let reason = match &o.outcome {
+            Outcome::Failed { reason } if reason == NO_NAME => {
+                "its name does not resolve, which says nothing about it".into()
+            }
             Outcome::Failed { reason } => format!("it could not be asked: {reason}"),
             Outcome::NoReply => "nobody answered for this port".into(),
             Outcome::Reply(_) => "the answer says nothing about its state".into(),
@@ -600,7 +637,10 @@ impl Correlator {
                 view.answers_elsewhere = if others { 2 } else { 0 };
                 self.state.elsewhere.insert(view.target, view.answers_elsewhere);
             }
-            self.state.means.retain(|(c, _), _| *c != ix);
+            let of_it = self.state.means.range((ix, 0)..=(ix, u8::MAX)).map(|(k, _)| *k);
+            for key in of_it.collect::<Vec<_>>() {
+                self.state.means.remove(&key);
+            }
         } else if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
             self.reach.links[l.0 as usize].down.insert(ix);
         }
@@ -774,8 +814,11 @@ impl Correlator {
         let Some(alarm) = self.state.alarms.get_mut(&key) else { return };
         let was = alarm.state;
         let incident = alarm.incident;
-        alarm.state = AlarmState::Suspect;
-        self.alarm_line(key, AlarmState::Suspect, was, incident, reason.into());
+        // What flaps keeps flapping; that it fails must be seen again all the same.
+        if was != AlarmState::Flapping {
+            alarm.state = AlarmState::Suspect;
+            self.alarm_line(key, AlarmState::Suspect, was, incident, reason.into());
+        }
         self.ask_about(target);
     }
 }

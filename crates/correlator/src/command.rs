@@ -181,24 +181,18 @@ impl Correlator {
                 self.unmask(ix);
             }
         }
-        // Levels that the rules no longer have.
-        let rules = &self.rules;
-        let checks = &self.state.checks;
-        let lost: Vec<AlarmKey> = self
-            .state
-            .alarms
-            .keys()
-            .copied()
-            .filter(|k| matches!(k, AlarmKey::Level(ix, n) if usize::from(*n) >= rules[usize::from(checks[*ix as usize].name)].thresholds.len()))
-            .collect();
-        for key in lost {
-            self.end_alarm(key, "its level is no longer configured");
-        }
         let targets = &self.reach.things;
         for c in &mut self.state.checks {
             if targets[c.target as usize] == Thing::Stranger {
                 c.phase = crate::state::Phase::Unknown;
                 (c.history, c.seen, c.good_run) = (0, 0, 0);
+            }
+        }
+        let nameless: Vec<u32> = self.state.nameless.keys().copied().collect();
+        for ix in nameless {
+            let target = self.state.checks[ix as usize].target;
+            if self.reach.things[target as usize] == Thing::Stranger {
+                self.has_a_name(ix);
             }
         }
         self.watch_windows();

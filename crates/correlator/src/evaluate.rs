@@ -297,13 +297,7 @@ impl Correlator {
             .filter(|k| self.state.alarms.contains_key(k))
             .collect();
         let own = self.reach_alarms(f);
-        let recovering = |k: &AlarmKey| {
-            self.state
-                .alarms
-                .get(k)
-                .is_some_and(|a| a.state == AlarmState::Clearing && a.incident.is_some())
-        };
-        if !own.is_empty() && own.iter().all(recovering) {
+        if !own.is_empty() && own.iter().all(|k| self.recovering(*k)) {
             // A first good answer: nothing is explained anew by what is about to be over.
             return None;
         }
@@ -319,6 +313,9 @@ impl Correlator {
                 .or_else(|| self.same_under_another_name(c, f, links, &alarms, findings));
             (cause, self.base_root(f, links), f, known)
         };
+        if self.only_flaps(cause, &own) {
+            return None;
+        }
         let incident = if let Some(i) = known {
             i
         } else {
@@ -328,7 +325,11 @@ impl Correlator {
             }
             self.open_or_reopen(cause, &root, &alarms)
         };
-        self.reroot(incident, cause, root, choice.map(|c| c.span));
+        // While it flaps, what leads to it comes and goes as well.
+        let flaps = own.iter().any(|k| self.is_flapping(*k));
+        if !flaps || self.state.incidents[&incident].cause != cause {
+            self.reroot(incident, cause, root, choice.map(|c| c.span));
+        }
         for key in alarms {
             self.attach(key, incident, &mut findings.went);
         }
@@ -517,7 +518,9 @@ impl Correlator {
             self.attach(key, i, &mut findings.went);
             return;
         }
-        let (cause, root) = self.local_cause(key, target, thing);
+        let way = self.where_on_the_way(key);
+        let on_the_way = way.is_some();
+        let (cause, root) = way.unwrap_or_else(|| self.local_cause(key, target, thing));
         let incident = if let Some(i) = self.open.get(&cause) {
             *i
         } else if let Some(i) = self.left_of_a_device(key).filter(|_| part.is_some()) {
@@ -535,6 +538,11 @@ impl Correlator {
             self.open_or_reopen(cause, &root, &[key])
         };
         self.attach(key, incident, &mut findings.went);
+        if on_the_way {
+            for further in self.further_on_the_way(key, incident) {
+                self.attach(further, incident, &mut findings.went);
+            }
+        }
     }
 
     /// An alarm about something that is hidden by what `incident` is about: it belongs there, unless
@@ -674,15 +682,19 @@ impl Correlator {
         let Some(i) = incident.and_then(|i| self.state.incidents.get(&i)) else {
             return Verdict::Joined;
         };
+        if self.stands_for(key, i) { Verdict::Joined } else { Verdict::SuppressedByRoot }
+    }
+
+    /// Whether an alarm stands for an incident's own cause.
+    pub(crate) fn stands_for(&self, key: AlarmKey, i: &crate::state::Incident) -> bool {
         let target = self.target_of_alarm(key);
-        let own = match i.cause {
+        match i.cause {
             Cause::Device(t) => {
                 self.reach.device_of(target) == self.reach.device_of(t)
                     || self.is_root_link(target, i)
             }
             Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => true,
-        };
-        if own { Verdict::Joined } else { Verdict::SuppressedByRoot }
+        }
     }
 
     fn is_root_link(&self, target: TargetIx, i: &crate::state::Incident) -> bool {
@@ -775,7 +787,7 @@ impl Correlator {
             self.over.entry(i.cause).or_default().insert(*ix);
         }
         self.by_id = self.state.incidents.iter().map(|(ix, i)| (i.id.clone(), *ix)).collect();
-        for (ix, s) in &self.state.signals {
+        for (ix, s) in self.state.signals.iter().filter(|(_, s)| s.overruled.is_none()) {
             self.reach.signal_stands(s.target, *ix);
         }
         self.signal_index = self
@@ -835,10 +847,15 @@ impl Correlator {
         }
         for key in afresh {
             // What gave a good sign already needs no more than another one.
-            let settled = |a: &crate::state::Alarm| {
-                matches!(a.state, AlarmState::Flapping | AlarmState::Clearing)
+            let AlarmKey::Silent(ix) = key else { continue };
+            let settled = match self.state.alarms.get(&key).map(|a| a.state) {
+                None | Some(AlarmState::Clearing) => true,
+                Some(AlarmState::Flapping) => {
+                    self.state.checks[ix as usize].phase != crate::state::Phase::Bad
+                }
+                Some(_) => false,
             };
-            if self.state.alarms.get(&key).is_some_and(|a| !settled(a)) {
+            if !settled {
                 self.confirm_afresh(key, "what explained it answers again; it is asked afresh");
             }
         }

@@ -294,7 +294,7 @@ impl Correlator {
 
     fn samples_rule(&self, ix: CheckIx) -> Rule {
         let name = self.state.checks[ix as usize].name;
-        let rule = &self.rules[usize::from(name)];
+        let rule = self.rule(ix);
         Rule::Samples {
             check: self.state.check_names.name(u32::from(name)).clone(),
             needs: rule.down_needs,
@@ -305,7 +305,7 @@ impl Correlator {
 
     fn level_rule(&self, ix: CheckIx, n: u8) -> Option<Rule> {
         let name = self.state.checks[ix as usize].name;
-        let t = self.rules[usize::from(name)].thresholds.get(usize::from(n))?;
+        let t = self.rule(ix).thresholds.get(usize::from(n))?;
         let check = self.state.check_names.name(u32::from(name));
         Some(Rule::Level { name: t.name(check), raise: t.raise, clear: t.clear, over: t.over })
     }

@@ -6,17 +6,19 @@
 //! stays open; when it ends, whatever is true then is told.
 
 use crate::Correlator;
-use crate::state::{AlarmKey, CheckIx, Phase, Timer};
-use model::AlarmState;
+use crate::state::{AlarmKey, Cause, CheckIx, Phase, Timer};
+use model::{AlarmState, Timestamp};
 use std::time::Duration;
 
 /// Changes remembered for each check; enough to judge, whatever is configured.
 const CHANGES_MAX: usize = 64;
+/// What flapped and cannot be seen now is looked at again after this long.
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
 impl Correlator {
     /// Counts a confirmed change. True when there are so many that it flaps.
     pub(crate) fn count_change(&mut self, ix: CheckIx) -> bool {
-        if self.settings.flapping.start == 0 {
+        if self.flapping_of(ix).start == 0 {
             return false;
         }
         let now = self.state.now;
@@ -30,12 +32,12 @@ impl Correlator {
 
     /// Whether there were so many changes lately that it flaps.
     pub(crate) fn flaps(&self, ix: CheckIx) -> bool {
-        let f = self.settings.flapping;
+        let f = self.flapping_of(ix);
         f.start > 0 && self.changes_lately(ix) >= f.start as usize
     }
 
     pub(crate) fn changes_lately(&self, ix: CheckIx) -> usize {
-        let from = self.state.now - self.settings.flapping.window;
+        let from = self.state.now - self.flapping_of(ix).window;
         self.state.changes.get(&ix).map_or(0, |c| c.iter().filter(|t| **t > from).count())
     }
 
@@ -62,9 +64,10 @@ impl Correlator {
         let reason = format!(
             "{} confirmed changes within {}",
             self.changes_lately(ix),
-            model::time::show_duration(self.settings.flapping.window)
+            model::time::show_duration(self.flapping_of(ix).window)
         );
         self.clear_hold(key);
+        self.touched.extend(incident);
         self.alarm_line(key, AlarmState::Flapping, was, incident, reason);
         self.watch_flapping(key);
     }
@@ -72,7 +75,7 @@ impl Correlator {
     /// Sees to it that we look again when few enough changes are left.
     pub(crate) fn watch_flapping(&mut self, key: AlarmKey) {
         let AlarmKey::Silent(ix) = key else { return };
-        let f = self.settings.flapping;
+        let f = self.flapping_of(ix);
         let Some(changes) = self.state.changes.get(&ix) else { return };
         let Some(last_to_leave) =
             changes.len().checked_sub(1 + f.end as usize).and_then(|n| changes.get(n))
@@ -90,23 +93,32 @@ impl Correlator {
         if !self.is_flapping(key) {
             return;
         }
-        if self.changes_lately(ix) > self.settings.flapping.end as usize {
+        if self.changes_lately(ix) > self.flapping_of(ix).end as usize {
             self.watch_flapping(key);
             return;
         }
         if !self.observed_lately(ix) {
             // How it ended is told when somebody has looked.
-            let c = &self.state.checks[ix as usize];
-            let interval = self.rules[usize::from(c.name)].interval;
+            let interval = self.rule(ix).interval;
             self.set_timer(self.state.now + interval.mul_f64(2.5), Timer::Flap(ix));
             return;
         }
+        let steady = match self.state.checks[ix as usize].phase {
+            Phase::Ok => true,
+            Phase::Bad | Phase::Clearing => false,
+            Phase::Suspect | Phase::Unknown => {
+                // In doubt it stays as it is, until it has been seen.
+                self.set_timer(self.state.now + LOOK_AGAIN, Timer::Flap(ix));
+                return;
+            }
+        };
         self.state.changes.remove(&ix);
-        if self.state.checks[ix as usize].phase == Phase::Ok {
+        if steady {
             self.end_alarm(key, "it has been steady, and answers");
         } else if let Some(alarm) = self.state.alarms.get_mut(&key) {
             alarm.state = AlarmState::Raised;
             let incident = alarm.incident;
+            self.touched.extend(incident);
             self.alarm_line(
                 key,
                 AlarmState::Raised,
@@ -116,5 +128,47 @@ impl Correlator {
             );
         }
         self.evaluate();
+    }
+
+    /// Whether an alarm of an incident gave a first good sign.
+    pub(crate) fn recovering(&self, key: AlarmKey) -> bool {
+        let AlarmKey::Silent(ix) = key else { return false };
+        self.state.alarms.get(&key).is_some_and(|a| {
+            a.incident.is_some()
+                && match a.state {
+                    AlarmState::Clearing => true,
+                    AlarmState::Flapping => self.state.checks[ix as usize].phase == Phase::Clearing,
+                    _ => false,
+                }
+        })
+    }
+
+    /// Whether the failure of a device that flaps as part of another's incident is so young that it
+    /// may be that other again, which is not confirmed yet. It is looked at once more when it lasts.
+    pub(crate) fn only_flaps(&mut self, cause: Cause, own: &[AlarmKey]) -> bool {
+        let mut until = Timestamp::MIN;
+        for key in own {
+            let (AlarmKey::Silent(ix), Some(a)) = (*key, self.state.alarms.get(key)) else {
+                return false;
+            };
+            let elsewhere = a
+                .incident
+                .and_then(|i| self.state.incidents.get(&i))
+                .is_some_and(|i| i.open() && i.cause != cause);
+            if a.state != AlarmState::Flapping || !elsewhere {
+                return false;
+            }
+            until = until.max(self.state.checks[ix as usize].onset + self.settings.hold_max);
+        }
+        if own.is_empty() || until <= self.state.now {
+            return false;
+        }
+        let key = own[0];
+        self.clear_hold(key);
+        if let Some(a) = self.state.alarms.get_mut(&key) {
+            a.hold_until = until;
+        }
+        self.set_timer(until, Timer::Hold(key));
+        true
     }
 }

@@ -49,6 +49,7 @@ impl Correlator {
                 i.opened_by = self.event.number;
                 i.reopening = true;
                 i.reopened = true;
+                i.overruled = false;
                 // The failure at hand, not the one before.
                 i.since = onset;
                 (i.shared, i.masked_by, i.split_from) = (None, None, None);
@@ -111,6 +112,7 @@ impl Correlator {
             reopening: false,
             reopened: false,
             removed: false,
+            overruled: false,
             recovered_at: None,
             why: String::new(),
             what: String::new(),
@@ -121,6 +123,7 @@ impl Correlator {
             ticketed: false,
             last_note: Timestamp::MIN,
             note_due: false,
+            heard: crate::state::Heard::default(),
             told: BTreeSet::new(),
             said: model::Affected::default(),
             outage: false,
@@ -185,6 +188,10 @@ impl Correlator {
             if !i.open() || matches!(i.cause, Cause::Storm(_)) || self.stays_masked(ix) {
                 continue;
             }
+            let heard_of = |i: &Incident| !i.members.is_empty() && !i.fresh && !i.reopening;
+            if self.state.incidents.get(&ix).is_some_and(heard_of) {
+                self.flaps_or_not(ix);
+            }
             let Some(i) = self.state.incidents.get(&ix) else { continue };
             if i.members.is_empty() {
                 match went.get(&ix) {
@@ -218,6 +225,10 @@ impl Correlator {
         i.last_note = Timestamp::MIN;
         i.note_due = false;
         let ticketed = i.ticketed;
+        let stands = self.standing(&self.state.incidents[&ix]);
+        if let Some(i) = self.state.incidents.get_mut(&ix) {
+            i.heard.on_desk = Some(stands);
+        }
         let change = if reopening { Change::Reopened } else { Change::Opened };
         let recorded_only = self.state.incidents[&ix].priority() == Priority::P4 && !ticketed;
         if !reopening && !recorded_only {
@@ -238,11 +249,7 @@ impl Correlator {
         } else {
             self.create(ix);
         }
-        self.intent(
-            ix,
-            IntentOp::Notify,
-            if reopening { Telling::Reopened } else { Telling::Opened },
-        );
+        self.notify(ix, if reopening { Telling::Reopened } else { Telling::Opened });
     }
 
     fn tell_reroot(&mut self, ix: IncidentIx) {
@@ -272,9 +279,10 @@ impl Correlator {
             return true;
         }
         match self.state.incidents[&ix].cause {
-            Cause::Device(t) => {
-                self.reach.device_of(t).is_some_and(|d| self.reach.devices[d.0 as usize].down())
-            }
+            Cause::Device(t) => self.reach.device_of(t).is_some_and(|d| {
+                self.reach.devices[d.0 as usize].down()
+                    || self.local_alarms_of(d.0).iter().any(|k| self.is_about_the_way(*k))
+            }),
             Cause::Link(_) => true,
             Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => false,
         }
@@ -333,7 +341,7 @@ impl Correlator {
             (false, _) => {
                 self.create(ix);
                 self.leaves_digest(ix);
-                self.intent(ix, IntentOp::Notify, Telling::Opened);
+                self.notify(ix, Telling::Opened);
             }
             (true, _) if Self::desk_priority(now) != Self::desk_priority(was) => {
                 self.intent(ix, IntentOp::Reprioritise, Telling::Reprioritised { was });
@@ -421,6 +429,10 @@ impl Correlator {
                 "{} sees again; everything is observed again before anything changes",
                 self.state.probes.name(p)
             ),
+            (false, _) if i.overruled => format!(
+                "what others still say of it is overruled by our own evidence, after {}",
+                model::time::show_duration(Duration::from_secs(since.as_secs()))
+            ),
             (false, _) => format!(
                 "nothing of it fails any more, after {}",
                 model::time::show_duration(Duration::from_secs(since.as_secs()))
@@ -437,7 +449,7 @@ impl Correlator {
             if !resolved_already {
                 self.intent(ix, IntentOp::Resolve, Telling::Recovered);
             }
-            self.intent(ix, IntentOp::Notify, Telling::Recovered);
+            self.notify(ix, Telling::Recovered);
         }
         self.set_timer(now + self.settings.close_after, Timer::Close(ix));
     }
@@ -458,6 +470,7 @@ impl Correlator {
             self.forget(ix);
             return;
         }
+        self.forget_notice(ix);
         self.is_over(ix);
         self.leaves_digest(ix);
         let reason =
@@ -479,6 +492,7 @@ impl Correlator {
         if self.state.incidents.get(&ix).is_none_or(Incident::open) {
             return;
         }
+        self.last_notice(ix);
         if self.state.incidents[&ix].work != Work::Closed {
             if let Some(i) = self.state.incidents.get_mut(&ix) {
                 i.work = Work::Closed;
@@ -552,7 +566,9 @@ impl Correlator {
 
     /// The time for which an alarm may be held is over.
     pub(crate) fn hold_ends(&mut self, key: AlarmKey) {
-        if self.state.alarms.get(&key).is_some_and(|a| a.state == AlarmState::Held) {
+        let waits =
+            |a: &crate::state::Alarm| matches!(a.state, AlarmState::Held | AlarmState::Flapping);
+        if self.state.alarms.get(&key).is_some_and(waits) {
             self.look_again_at(key);
             if let AlarmKey::Silent(ix) = key {
                 self.guard_changed(ix);

@@ -20,17 +20,21 @@ mod identity;
 mod incident;
 mod level;
 mod look;
+mod notice;
 mod path;
 mod priority;
 mod probes;
 mod reach;
 mod rebuild;
+mod resolver;
+mod rules;
 mod season;
 mod shared_risk;
 mod signal;
 mod state;
 mod storm;
 mod text;
+mod way;
 mod window;
 
 pub use bounds::Met;
@@ -46,6 +50,7 @@ use model::{
     Settings, Timestamp, Verdict, VerdictLine, id,
 };
 use reach::Reach;
+use rules::Special;
 use season::InSeason;
 use shared_risk::Risks;
 use state::{AlarmKey, Cause, IncidentIx, Timer};
@@ -73,6 +78,10 @@ pub struct Correlator {
     risks: Risks,
     /// The rule of each check name, by its number.
     rules: Vec<CheckRule>,
+    /// The rules that differ for some targets, and which checks they are for.
+    special: Special,
+    /// Who is behind whom, as far as somebody wanted to know.
+    behind: way::Behind,
     /// Decisions not drained yet.
     out: VecDeque<Decision>,
     asks: BTreeSet<(u32, &'static str)>,
@@ -154,6 +163,8 @@ impl Correlator {
             state,
             reach,
             rules: Vec::new(),
+            special: Special::default(),
+            behind: way::Behind::default(),
             out: VecDeque::new(),
             asks: BTreeSet::new(),
             event: Current::default(),
@@ -298,13 +309,15 @@ impl Correlator {
     /// Another inventory or other settings take effect, just before the `config` event that says so.
     /// What is no longer in the inventory is let go, and its incidents end with that reason.
     pub fn reconfigure(&mut self, inventory: Arc<Inventory>, settings: Settings) {
+        self.let_go_of_levels(&inventory, &settings);
         self.inventory = inventory;
         self.settings = settings;
-        self.rules.clear();
-        self.learn_rules();
         self.reach = Reach::build(&self.inventory, &mut self.state);
         self.risks = Risks::build(&self.inventory);
-        for (ix, s) in &self.state.signals {
+        self.forget_rules();
+        self.behind = way::Behind::default();
+        self.learn_rules();
+        for (ix, s) in self.state.signals.iter().filter(|(_, s)| s.overruled.is_none()) {
             self.reach.signal_stands(s.target, *ix);
         }
         self.man_posts();
@@ -357,6 +370,8 @@ impl Correlator {
             match timer {
                 Timer::Hold(key) => self.hold_ends(key),
                 Timer::Note(ix) => self.note_is_due(ix),
+                Timer::Notice(ix) => self.notice_is_due(ix),
+                Timer::Overrule(ix) => self.overrule(ix),
                 Timer::Flap(ix) => self.look_at_flapping(ix),
                 Timer::Window(id) => self.window_turns(&id),
                 Timer::Close(ix) => self.close(ix),
@@ -469,7 +484,7 @@ impl Correlator {
             AlarmKey::Level(ix, n) => {
                 let c = &self.state.checks[ix as usize];
                 let name = self.state.check_names.name(u32::from(c.name));
-                let check = match self.rules[usize::from(c.name)].thresholds.get(usize::from(n)) {
+                let check = match self.rule(ix).thresholds.get(usize::from(n)) {
                     Some(t) => t.name(name),
                     None => format!("{name}:level-{n}"),
                 };
@@ -491,12 +506,5 @@ impl Correlator {
 
     fn set_timer(&mut self, at: Timestamp, timer: Timer) {
         self.state.timers.insert((at, timer));
-    }
-
-    fn learn_rules(&mut self) {
-        for ix in self.rules.len()..self.state.check_names.len() {
-            let name = self.state.check_names.name(ix as u32);
-            self.rules.push(self.settings.checks.get(&**name).cloned().unwrap_or_default());
-        }
     }
 }

@@ -4,7 +4,9 @@
 
 use crate::Correlator;
 use crate::reach::Thing;
-use crate::state::{Alarm, AlarmKey, Cause, Check, Incident, Phase, SignalState, State, Timer};
+use crate::state::{
+    Alarm, AlarmKey, Cause, Check, Heard, Incident, Phase, SignalState, State, Timer,
+};
 use model::{AlarmLine, AlarmState, IncidentLine, Inventory, Settings, Severity, Timestamp, Work};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -94,6 +96,7 @@ impl Correlator {
                 reopening: false,
                 reopened: false,
                 removed: false,
+                overruled: false,
                 recovered_at: over.then_some(line.at),
                 why: line.reason.clone(),
                 what: line.reason.clone(),
@@ -104,6 +107,7 @@ impl Correlator {
                 ticketed,
                 last_note: Timestamp::MIN,
                 note_due: false,
+                heard: Heard::default(),
                 told,
                 said: line.affected.clone(),
                 outage: !line.affected.devices.is_empty(),
@@ -145,6 +149,7 @@ impl Correlator {
                     severity: Some(Severity::High),
                     target,
                     summary: line.reason.clone(),
+                    overruled: None,
                 },
             );
             AlarmKey::Signal(n)
@@ -155,7 +160,6 @@ impl Correlator {
             let (probe, check) = self.told_from(&line.check);
             let (name, level) = self.level_called(check);
             let name = self.state.check_names.intern(&name) as u16;
-            self.learn_rules();
             let probe = self.state.probes.intern(&probe) as u16;
             let c = self.state.checks.len() as u32;
             self.state.checks.push(Check {
@@ -163,9 +167,10 @@ impl Correlator {
                 name,
                 probe,
                 phase: if level.is_some() { Phase::Ok } else { Phase::Bad },
-                history: if level.is_some() { 0 } else { u8::MAX },
-                seen: 8,
+                history: if level.is_some() { 0 } else { u32::MAX },
+                seen: 32,
                 good_run: 0,
+                learned: 0,
                 last_at: line.at,
                 last_reply: Timestamp::MIN,
                 onset: line.at,

@@ -59,10 +59,14 @@ pub struct State {
     pub(crate) ended_signals: BTreeMap<(Arc<str>, Arc<str>), Stood>,
     /// Running means of the levels that are not quiet.
     pub(crate) means: BTreeMap<(CheckIx, u8), Mean>,
+    /// What is usual for the value of each check that has a level relative to that, by check.
+    pub(crate) usual: Vec<f32>,
     /// The latest confirmed changes of the checks that had any lately.
     pub(crate) changes: BTreeMap<CheckIx, VecDeque<Timestamp>>,
     /// The last uptime told, in seconds.
     pub(crate) uptimes: BTreeMap<CheckIx, f64>,
+    /// Checks of targets whose name does not resolve, and how many times in a row.
+    pub(crate) nameless: BTreeMap<CheckIx, u8>,
     /// Ports that are switched off on purpose.
     pub(crate) admin_down: BTreeSet<TargetIx>,
 
@@ -163,11 +167,13 @@ pub(crate) struct Check {
     pub(crate) probe: u16,
     pub(crate) phase: Phase,
     /// The last samples, the newest in the lowest bit; 1 is bad.
-    pub(crate) history: u8,
+    pub(crate) history: u32,
     /// How many bits of it are samples.
     pub(crate) seen: u8,
     /// Good samples in a row.
     pub(crate) good_run: u8,
+    /// How many samples what is usual for it was learned from, up to a byte full.
+    pub(crate) learned: u8,
     /// When the newest sample was taken.
     pub(crate) last_at: Timestamp,
     /// When it last answered.
@@ -304,6 +310,8 @@ pub(crate) struct SignalState {
     pub(crate) severity: Option<Severity>,
     pub(crate) target: TargetIx,
     pub(crate) summary: String,
+    /// When our own evidence overruled it.
+    pub(crate) overruled: Option<Timestamp>,
 }
 
 /// A running mean over a sliding time, in twelve slots.
@@ -359,6 +367,8 @@ pub(crate) struct Incident {
     pub(crate) reopened: bool,
     /// What it was about is no longer in the inventory.
     pub(crate) removed: bool,
+    /// What others still say of it was overruled.
+    pub(crate) overruled: bool,
     pub(crate) recovered_at: Option<Timestamp>,
     /// Why it has this priority, in one sentence.
     pub(crate) why: String,
@@ -377,6 +387,8 @@ pub(crate) struct Incident {
     pub(crate) last_note: Timestamp,
     /// Something changed since, and no note has said so.
     pub(crate) note_due: bool,
+    /// What people heard of it.
+    pub(crate) heard: Heard,
     /// The devices and services that the ticket names already.
     pub(crate) told: BTreeSet<Arc<str>>,
     /// What was affected when its last line was written.
@@ -419,6 +431,30 @@ pub(crate) struct Override {
     pub(crate) until: Option<Timestamp>,
 }
 
+/// What people heard of an incident.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Heard {
+    /// How it stood when they heard of it last.
+    pub(crate) as_what: Option<Standing>,
+    /// How it stands on its ticket.
+    pub(crate) on_desk: Option<Standing>,
+    /// When they heard of it, the latest few.
+    pub(crate) lately: VecDeque<Timestamp>,
+    /// When they hear of it next, if it has not changed back by then.
+    pub(crate) due: Option<Timestamp>,
+}
+
+/// How an incident stands, as people are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Standing {
+    /// It fails.
+    Failing,
+    /// It keeps failing and coming back.
+    Flapping,
+    /// Nothing of it fails any more.
+    Over,
+}
+
 /// When to come back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Timer {
@@ -426,6 +462,10 @@ pub(crate) enum Timer {
     Hold(AlarmKey),
     /// When to say what changed about an incident.
     Note(IncidentIx),
+    /// When to tell people how an incident stands.
+    Notice(IncidentIx),
+    /// When our own evidence may overrule a signal.
+    Overrule(u32),
     /// When to see whether a check still flaps.
     Flap(CheckIx),
     /// When a window begins or ends.
@@ -450,6 +490,8 @@ impl Timer {
         match self {
             Timer::Hold(_) => "a hold ends",
             Timer::Note(_) => "a note is due",
+            Timer::Notice(_) => "people are to be told how an incident stands",
+            Timer::Overrule(_) => "our own evidence may overrule a signal",
             Timer::Flap(_) => "an alarm may have stopped flapping",
             Timer::Window(_) => "a window begins or ends",
             Timer::Close(_) => "a resolved incident is closed",

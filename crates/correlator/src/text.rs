@@ -17,6 +17,8 @@ pub(crate) enum Telling {
     Opened,
     Reopened,
     Recovered,
+    Flapping,
+    Steady,
     Reprioritised { was: Priority },
     OverrideOver { over: Override },
     Grown { more: Vec<Arc<str>> },
@@ -62,6 +64,23 @@ impl Correlator {
                     reader.either(&i.root),
                 )
             }
+            Telling::Flapping => format!(
+                "{} {}. {}",
+                say(
+                    "Naik-turun (flapping): berubah terlalu sering untuk dikabarkan setiap kali, sejak",
+                    "It keeps going down and coming back, too often to be told each time, since"
+                ),
+                reader.time(i.since),
+                say("Keadaan akhirnya tetap dikabarkan.", "You will be told how it ends."),
+            ),
+            Telling::Steady => format!(
+                "{}\n\n{}",
+                say(
+                    "Tidak naik-turun lagi, dan tetap gagal.",
+                    "It does not come back any more, and fails.",
+                ),
+                self.body(i, reader)
+            ),
             Telling::Reprioritised { was } => format!(
                 "{} {was} → {}. {}",
                 say("Prioritas berubah:", "Priority changed:"),

@@ -15,7 +15,11 @@ fn every_reason_of_every_story_has_an_indonesian_sentence() {
     let mut missing = BTreeSet::new();
     let mut read = 0;
     for file in std::fs::read_dir(&dir).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let file = file.unwrap().path();
+        if file.extension().is_none_or(|e| e != "txt") {
+            continue;
+        }
+        let text = std::fs::read_to_string(file).unwrap();
         let script = text.split("\n----\n").next().unwrap();
         let mut story = Story::default();
         for line in script.lines() {

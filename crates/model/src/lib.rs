@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod decision;
 pub mod delivery;
 pub mod event;
+pub mod exception;
 pub mod graph;
 pub mod id;
 pub mod inventory;

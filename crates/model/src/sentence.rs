@@ -264,6 +264,16 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("it still fails", "masih gagal"),
     ("bad {0n} of the last {1n}", "{0} dari {1} sampel terakhir gagal"),
     ("{0n} confirm it", "{0} memastikannya"),
+    ("{0n} in {1d} confirm it", "{0} selama {1} memastikannya"),
+    (
+        "its name does not resolve, which says nothing about it",
+        "namanya tidak ditemukan, dan itu tidak berarti apa-apa tentangnya",
+    ),
+    (
+        "names do not resolve at {0}, first that of {1}",
+        "nama tidak ditemukan di {0}, pertama milik {1}",
+    ),
+    ("names resolve again", "nama ditemukan lagi"),
     ("a first good answer", "jawaban baik pertama"),
     ("another one ends it", "satu lagi mengakhirinya"),
     ("bad again before it was over", "gagal lagi sebelum pulih"),
@@ -298,15 +308,31 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ),
     ("this version cannot read it: {0}", "versi ini tidak bisa membacanya: {0}"),
     // ---- levels ----
+    ("loss on the way to {0}: {1c}", "paket hilang di jalan ke {0}: {1}"),
+    ("latency on the way to {0}: {1c}", "jalan ke {0} lambat: {1}"),
+    ("path to {0}: {1c}", "jalan ke {0}: {1}"),
     ("beyond its level", "melewati ambangnya"),
     ("back within its level", "kembali di dalam ambangnya"),
     ("still beyond the level that clears it", "masih melewati ambang pulihnya"),
     ("the level is {0n}", "ambangnya {0}"),
+    ("{0} is at least {1n} over {2d}", "{0} paling sedikit {1} selama {2}"),
     ("{0} is {1n} over {2d}", "{0} = {1} selama {2}"),
     ("{0} is {1n}, back within {2n}", "{0} = {1}, kembali di bawah {2}"),
     ("{0} is {1n}", "{0} = {1}"),
     ("not enough of it to raise", "belum cukup untuk menaikkan alarm"),
     ("its level is no longer configured", "ambangnya tidak lagi diatur"),
+    ("{0} rises no more: {1n}", "{0} tidak naik lagi: {1}"),
+    ("{0} rose by {1n} over {2d}, to {3n}, at {4}", "{0} naik {1} selama {2}, menjadi {3}, di {4}"),
+    ("{0} rose by {1n} over {2d}, to {3n}", "{0} naik {1} selama {2}, menjadi {3}"),
+    ("usual here is {0n}, the level is {1n}", "biasanya di sini {0}, ambangnya {1}"),
+    (
+        "most of those behind it answer well, so it is P4",
+        "kebanyakan yang di belakangnya menjawab baik, jadi P4",
+    ),
+    (
+        "nothing is unreachable, so at most P2",
+        "tidak ada yang tidak terjangkau, jadi paling tinggi P2",
+    ),
     // ---- who explains whom ----
     (
         "waiting for the evidence of what may explain it",
@@ -407,6 +433,11 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("{0n} confirmed changes within {1d}", "{0} perubahan pasti dalam {1}"),
     ("it has been steady, and answers", "sudah stabil, dan menjawab"),
     ("it has been steady, and fails", "sudah stabil, dan gagal"),
+    (
+        "it changes too often to be told each time",
+        "terlalu sering berubah untuk dikabarkan setiap kali",
+    ),
+    ("it does not change any more, and fails", "tidak berubah lagi, dan gagal"),
     // ---- what fails, and how urgent it is ----
     ("{0} as {1} wants it: {2} (computed: {3c})", "{0} atas permintaan {1}: {2} (dihitung: {3})"),
     (
@@ -511,7 +542,19 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("that problem ended already", "masalah itu sudah berakhir"),
     ("its severity changed", "tingkatnya berubah"),
     ("{0} says it is over", "{0} mengatakan sudah selesai"),
+    (
+        "{0} says: names do not resolve at {1}, first that of {2}",
+        "{0} melaporkan: nama tidak ditemukan di {1}, pertama milik {2}",
+    ),
     ("{0} says: {1}", "{0} melaporkan: {1}"),
+    (
+        "overruled: {0} still says {1}, but {2} has answered us for {3d}",
+        "ditolak: {0} masih mengatakan {1}, tetapi {2} sudah menjawab kita selama {3}",
+    ),
+    (
+        "what others still say of it is overruled by our own evidence, after {0d}",
+        "yang masih dikatakan yang lain ditolak oleh bukti kita sendiri, sesudah {0}",
+    ),
     // ---- people and desks ----
     ("there is no incident {0}", "tidak ada insiden {0}"),
     ("{0} has seen it", "{0} sudah melihatnya"),

@@ -4,6 +4,7 @@ pub use crate::calendar::{Season, Window};
 
 use crate::decision::{Priority, Scope};
 use crate::event::Severity;
+use crate::exception::{Exception, default_exceptions};
 use crate::inventory::Criticality;
 use crate::sentence::Reader;
 pub use jiff::tz::TimeZone;
@@ -23,6 +24,8 @@ pub struct Settings {
     /// How each check is judged, by its name. A check that is not named is judged by
     /// [`CheckRule::default`].
     pub checks: BTreeMap<String, CheckRule>,
+    /// Where a check is judged otherwise.
+    pub exceptions: Vec<Exception>,
     /// The longest a confirmed alarm waits for the evidence of its possible ancestors.
     pub hold_max: Duration,
     /// The same root within this time of its recovery reopens the same incident.
@@ -33,6 +36,8 @@ pub struct Settings {
     pub note_every: Duration,
     /// When an alarm counts as flapping.
     pub flapping: Flapping,
+    /// Messages to people about one incident in an hour. The state it ends in is told in any case.
+    pub notify_per_hour: u32,
     /// The explicit table.
     pub priority: PriorityTable,
     /// Windows that stand in the configuration.
@@ -94,11 +99,13 @@ impl Default for Settings {
         Settings {
             instance: "kentongan".into(),
             checks: default_checks(),
+            exceptions: default_exceptions(),
             hold_max: Duration::from_secs(90),
             reopen_within: Duration::from_mins(5),
             close_after: Duration::from_hours(72),
             note_every: Duration::from_mins(1),
             flapping: Flapping::default(),
+            notify_per_hour: 2,
             priority: PriorityTable::default(),
             windows: Vec::new(),
             seasons: Vec::new(),
@@ -118,12 +125,29 @@ pub fn default_checks() -> BTreeMap<String, CheckRule> {
                 raise: 20.0,
                 clear: 2.0,
                 over: Duration::from_mins(5),
+                measure: Measure::Mean,
             },
             Threshold {
                 value: "loss_pct".into(),
                 raise: 4.0,
                 clear: 2.0,
                 over: Duration::from_hours(1),
+                measure: Measure::Mean,
+            },
+            // Of several fixed flows, how many lose everything: some ways of several are broken.
+            Threshold {
+                value: "flows_lost".into(),
+                raise: 0.9,
+                clear: 0.5,
+                over: Duration::from_mins(3),
+                measure: Measure::Least,
+            },
+            Threshold {
+                value: "rtt_ms".into(),
+                raise: 100.0,
+                clear: 75.0,
+                over: Duration::from_mins(5),
+                measure: Measure::Baseline { raise: 3.0, clear: 2.0 },
             },
         ],
         ..CheckRule::default()
@@ -151,12 +175,16 @@ pub struct CheckRule {
     pub interval: Duration,
     /// Down when this many …
     pub down_needs: u8,
-    /// … of the last this many samples are bad.
+    /// … of the last this many samples are bad …
     pub down_of: u8,
+    /// … and it has failed for this long.
+    pub down_for: Duration,
     /// Up after this many good ones in a row.
     pub up_needs: u8,
     /// Evidence is stale after this many intervals.
     pub stale_after: f64,
+    /// When it counts as flapping; `None`: as everything does.
+    pub flapping: Option<Flapping>,
     /// Levels on its values.
     pub thresholds: Vec<Threshold>,
 }
@@ -167,8 +195,10 @@ impl Default for CheckRule {
             interval: Duration::from_secs(20),
             down_needs: 3,
             down_of: 5,
+            down_for: Duration::ZERO,
             up_needs: 2,
             stale_after: 2.5,
+            flapping: None,
             thresholds: Vec::new(),
         }
     }
@@ -183,18 +213,43 @@ pub struct Threshold {
     pub raise: f64,
     /// … cleared when it is below this (above this, when `raise < clear`).
     pub clear: f64,
-    /// The mean is taken over this time; zero: the last value alone.
+    /// The mean is taken over this time; zero: the last value alone. A rise: within this time.
     pub over: Duration,
+    /// What is held against the levels.
+    #[serde(default)]
+    pub measure: Measure,
+}
+
+/// What of a value is held against its levels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub enum Measure {
+    /// The mean.
+    #[default]
+    Mean,
+    /// The mean, which must be beyond these multiples of what is usual for the target as well: what
+    /// a satellite link always takes is no failure, and four times nothing is none either.
+    Baseline {
+        /// Raised when it is at or above so many times the usual as well …
+        raise: f64,
+        /// … cleared when it is below so many times the usual.
+        clear: f64,
+    },
+    /// How much it rose.
+    Rise,
+    /// The least of all values: it is so all the time, and not on the average.
+    Least,
 }
 
 impl Threshold {
     /// What an alarm of this level is called, for a check of this name: `icmp:loss_pct/5m`.
     pub fn name(&self, check: &str) -> String {
-        if self.over.is_zero() {
-            format!("{check}:{}", self.value)
+        let over = if self.over.is_zero() {
+            String::new()
         } else {
-            format!("{check}:{}/{}", self.value, crate::time::show_duration(self.over))
-        }
+            format!("/{}", crate::time::show_duration(self.over))
+        };
+        let rise = if self.measure == Measure::Rise { ":rise" } else { "" };
+        format!("{check}:{}{rise}{over}", self.value)
     }
 }
 

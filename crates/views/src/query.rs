@@ -144,7 +144,7 @@ pub(crate) fn incident(
         .prepare_cached(&sql)?
         .query_map(params![id, LIMIT_MAX as i64], alarm_doc)?
         .map(|a| {
-            Ok(AlarmDoc { reason: reader.sentence(&a.as_ref().map_or("", |a| &a.reason)), ..a? })
+            Ok(AlarmDoc { reason: reader.sentence(a.as_ref().map_or("", |a| &a.reason)), ..a? })
         })
         .collect::<Result<Vec<_>, rusqlite::Error>>()?;
     Ok(Some(IncidentDetail { incident, diary, diary_left_out, verdicts, alarms }))

@@ -264,7 +264,7 @@ impl Tries<'_> {
     fn fewer_changes(&mut self, o: &Observation<'static>) {
         let Some(ix) = self.before.check_called(o) else { return };
         let were = self.really.core.changes_lately(ix);
-        let at_most = self.before.settings.flapping.end as usize;
+        let at_most = self.before.flapping_of(ix).end as usize;
         let mut trial = Trial::of(self.before);
         if let Some(changes) = trial.core.state.changes.get_mut(&ix) {
             while changes.len() > at_most {
@@ -272,6 +272,12 @@ impl Tries<'_> {
             }
         }
         trial.core.look_at_flapping(ix);
+        let key = AlarmKey::Silent(ix);
+        if trial.core.is_flapping(key) {
+            // It was in doubt at that moment: without the changes there would have been no alarm.
+            trial.core.drop_alarm(key);
+            trial.core.evaluate();
+        }
         while trial.core.poll_decision().is_some() {}
         trial.event(self.number, self.event);
         if let Some(verdict) = trial.verdict(self.number).filter(|v| *v != self.verdict) {
@@ -452,15 +458,15 @@ impl Correlator {
     }
 
     pub(super) fn interval_of(&self, ix: CheckIx) -> Duration {
-        self.rules[usize::from(self.state.checks[ix as usize].name)].interval
+        self.rule(ix).interval
     }
 
     pub(super) fn down_needs(&self, ix: CheckIx) -> u8 {
-        self.rules[usize::from(self.state.checks[ix as usize].name)].down_needs.max(1)
+        self.rule(ix).down_needs.max(1)
     }
 
     pub(super) fn up_needs(&self, ix: CheckIx) -> u8 {
-        self.rules[usize::from(self.state.checks[ix as usize].name)].up_needs.max(1)
+        self.rule(ix).up_needs.max(1)
     }
 
     /// Neighbours of a device that are asked and answer.
@@ -489,23 +495,16 @@ impl Correlator {
     /// The level that a sample was held against: the one it is worse than good for.
     pub(super) fn level_in_question(&self, ix: CheckIx, o: &Observation<'static>) -> Option<u8> {
         let Outcome::Reply(values) = &o.outcome else { return None };
-        let rule = &self.rules[usize::from(self.state.checks[ix as usize].name)];
-        let has = |t: &model::settings::Threshold| values.iter().any(|(v, _)| *v == t.value);
-        rule.thresholds.iter().position(has).map(|n| n as u8)
+        let worse = |(n, t): (usize, &model::settings::Threshold)| {
+            let (_, value) = values.iter().find(|(v, _)| *v == t.value)?;
+            self.is_beyond_clear(ix, n, *value).then_some(n as u8)
+        };
+        self.rule(ix).thresholds.iter().enumerate().find_map(worse)
     }
 
     pub(super) fn threshold(&self, ix: CheckIx, n: u8) -> Option<&model::settings::Threshold> {
-        let rule = &self.rules[usize::from(self.state.checks[ix as usize].name)];
+        let rule = self.rule(ix);
         rule.thresholds.get(usize::from(n))
-    }
-
-    /// The mean of a level, as the rule reckons it.
-    pub(super) fn mean_of(&self, ix: CheckIx, n: u8) -> Option<f64> {
-        let t = self.threshold(ix, n)?;
-        let slots = self.state.means.get(&(ix, n))?.slots.iter();
-        let (sum, count) = slots.fold((0.0, 0), |(sum, n), (_, s, c)| (sum + s, n + c));
-        let expected = t.over.as_secs_f64() / self.interval_of(ix).as_secs_f64().max(0.001);
-        Some(sum / f64::from(count).max(expected.max(1.0)))
     }
 
     pub(super) fn scale_mean(&mut self, ix: CheckIx, n: u8, factor: f64) {
@@ -524,12 +523,12 @@ impl Correlator {
         o: &Observation<'static>,
     ) -> Vec<super::Input> {
         let Outcome::Reply(values) = &o.outcome else { return Vec::new() };
-        let rule = &self.rules[usize::from(self.state.checks[ix as usize].name)];
+        let rule = self.rule(ix);
         let one = |(n, t): (usize, &model::settings::Threshold)| {
             let (_, value) = values.iter().find(|(v, _)| *v == t.value)?;
             let mean = self.mean_of(ix, n as u8).unwrap_or(*value);
             // What is quiet needs no line.
-            let quiet = if t.raise >= t.clear { *value < t.clear } else { *value >= t.clear };
+            let quiet = !self.is_beyond_clear(ix, n, *value);
             let raised = self.state.alarms.contains_key(&AlarmKey::Level(ix, n as u8));
             (!quiet || raised).then(|| super::Input::Value {
                 name: t.name(&o.check),

@@ -7,12 +7,13 @@ mod needs;
 
 use correlator::Correlator;
 use model::event::{Command, Observation, Operation, Outcome, Severity, Signal, SignalState};
+use model::exception::{Exception, Match, RuleChange};
 use model::inventory::{
     DeviceSpec, InventorySpec, LinkSpec, Needs, ProbeSpec, ServiceSpec, SiteSpec,
 };
-use model::settings::{Season, Window};
+use model::settings::{Measure, Season, Threshold, Window};
 use model::{Decision, Event, IncidentId, Inventory, Kind, Priority, Settings, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,14 @@ pub struct Story {
     unasked: BTreeSet<String>,
     stopped: BTreeSet<String>,
     show_asks: bool,
+    /// Whose name does not resolve.
+    nameless: BTreeSet<String>,
+    /// Who loses packets: how much of a hundred, and what of it is not lost yet.
+    losing: BTreeMap<String, (f64, f64)>,
+    /// How long the way there takes, in milliseconds, when it is not 1.
+    slow: BTreeMap<String, f64>,
+    /// Exceptions said so far.
+    judged: usize,
     pub out: String,
     /// Every decision, for those who want more than the lines.
     pub decisions: Vec<Decision>,
@@ -55,6 +64,8 @@ impl Story {
                 criticality: criticality(&words),
                 passive: words.contains(&"passive"),
                 needs: needs::read(&words),
+                class: option(&words, "class").map(str::to_owned),
+                tags: option(&words, "tag").into_iter().map(str::to_owned).collect(),
                 ..DeviceSpec::default()
             }),
             "link" => self.spec.links.push(LinkSpec {
@@ -93,6 +104,50 @@ impl Story {
                     "note_every" => self.settings.note_every = duration(),
                     other => panic!("unknown setting {other}"),
                 }
+            }
+            // `judge icmp class=camera down_for=5m`: an exception, before the ones written later.
+            "judge" => {
+                let text = |key| option(&words, key).map(str::to_owned);
+                let number = |key| option(&words, key).map(|v| v.parse::<u8>().unwrap());
+                let of = Match {
+                    target: text("target"),
+                    site: text("site"),
+                    class: text("class"),
+                    tag: text("tag"),
+                    link: text("link"),
+                };
+                let change = RuleChange {
+                    down_needs: number("down_needs"),
+                    down_of: number("down_of"),
+                    up_needs: number("up_needs"),
+                    flap_start: number("flap_start").map(u32::from),
+                    down_for: option(&words, "down_for")
+                        .map(|d| model::time::parse_duration(d).unwrap()),
+                    ..RuleChange::default()
+                };
+                let exception = Exception { check: words[1].into(), of, change };
+                self.settings.exceptions.insert(self.judged, exception);
+                self.judged += 1;
+            }
+            // `rise room celsius 5 10m`: so much within so long.
+            "rise" => {
+                let by: f64 = words[3].parse().unwrap();
+                let rule = self.settings.checks.entry(words[1].into()).or_default();
+                rule.thresholds.push(Threshold {
+                    value: words[2].into(),
+                    raise: by,
+                    clear: by / 2.0,
+                    over: model::time::parse_duration(words[4]).unwrap(),
+                    measure: Measure::Rise,
+                });
+            }
+            "nameless" => self.nameless.extend(rest(1)),
+            "named" => rest(1).for_each(|w| assert!(self.nameless.remove(&w), "{w} had a name")),
+            "lose" => {
+                self.losing.insert(words[1].into(), (words[2].parse().unwrap(), 0.0));
+            }
+            "slow" => {
+                self.slow.insert(words[1].into(), words[2].parse().unwrap());
             }
             "break" => self.broken.extend(rest(1)),
             "mend" => rest(1).for_each(|w| assert!(self.broken.remove(&w), "{w} was not broken")),
@@ -184,8 +239,9 @@ impl Story {
                 );
             }
             "value" => {
-                let values = [(words[3].to_owned().into(), words[4].parse::<f64>().unwrap())];
-                self.observe(words[1], words[2], Outcome::Reply(values.into_iter().collect()));
+                let values = words[3..].chunks(2);
+                let values = values.map(|v| (v[0].to_owned().into(), v[1].parse::<f64>().unwrap()));
+                self.observe(words[1], words[2], Outcome::Reply(values.collect()));
             }
             "silent" => self.observe(words[1], words[2], Outcome::NoReply),
             "failed" => self.observe(
@@ -383,14 +439,33 @@ impl Story {
                 continue;
             }
             let mute = self.mute.contains(id) || self.mute.contains(&to);
-            let outcome = if reachable[p][i] && !mute {
-                Outcome::Reply([("rtt_ms".into(), 1.0)].into_iter().collect())
+            let outcome = if self.nameless.contains(id) {
+                Outcome::Failed { reason: "no-name".into() }
+            } else if reachable[p][i] && !mute {
+                self.answer(id)
             } else {
                 Outcome::NoReply
             };
             self.observe(&to, "icmp", outcome);
         }
         self.now = end;
+    }
+
+    /// One sample of three packets. What is lost is spread evenly over the samples.
+    fn answer(&mut self, id: &str) -> Outcome<'static> {
+        let rtt = self.slow.get(id).copied().unwrap_or(1.0);
+        let mut values = vec![("rtt_ms".into(), rtt)];
+        if let Some((pct, left)) = self.losing.get_mut(id) {
+            *left += *pct * 3.0 / 100.0;
+            let lost = left.floor().min(3.0);
+            *left -= lost;
+            if lost >= 3.0 {
+                return Outcome::NoReply;
+            }
+            // As our probe tells it: rounded to thousandths.
+            values.push(("loss_pct".into(), (lost * 100_000.0 / 3.0).round() / 1000.0));
+        }
+        Outcome::Reply(values.into_iter().collect())
     }
 
     /// Observed by the first probe, or by the one before the `>`.

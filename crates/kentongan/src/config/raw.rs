@@ -185,8 +185,10 @@ pub struct Check {
     pub ask_again: Key<Span>,
     /// Down when this many … Default: 3 (snmp:if-status: 2).
     pub down_needs: Key<u8>,
-    /// … of the last this many samples are bad. Default: 5 (snmp:if-status: 2).
+    /// … of the last this many samples are bad … Default: 5 (snmp:if-status: 2).
     pub down_of: Key<u8>,
+    /// … and it has failed for this long. Default: "0s".
+    pub down_for: Key<Span>,
     /// Up after this many good ones in a row. Default: 2.
     pub up_needs: Key<u8>,
     /// Evidence is stale after this many intervals. Default: 2.5.
@@ -199,15 +201,86 @@ pub struct Check {
     pub loss_clear_pct: Key<f64>,
     /// Levels on its values; replaces the default ones.
     pub thresholds: List<Threshold>,
+    /// Where it is judged otherwise. What is said for a target comes before what is said for its site, that before its class, that before a tag or a kind of link; then the one written first.
+    pub r#for: List<CheckFor>,
 }
 
-/// A level on a value, with a separate level to clear it.
+/// How a check is judged for some targets. What is not said here is as it is for the others.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["value", "raise", "clear"]))]
+#[schemars(extend("required" = ["match"]))]
+pub struct CheckFor {
+    /// Which targets; all keys given must be true.
+    pub r#match: Key<CheckMatch>,
+    /// Down when this many …
+    pub down_needs: Key<u8>,
+    /// … of the last this many samples are bad …
+    pub down_of: Key<u8>,
+    /// … and it has failed for this long.
+    pub down_for: Key<Span>,
+    /// Up after this many good ones in a row.
+    pub up_needs: Key<u8>,
+    /// Evidence is stale after this many intervals.
+    pub stale_after: Key<f64>,
+    /// This many confirmed changes within `flap_window` make it flapping; 0 turns it off.
+    pub flap_start: Key<u32>,
+    /// This many or fewer within `flap_window` end it.
+    pub flap_end: Key<u32>,
+    /// The window in which changes are counted.
+    pub flap_window: Key<Span>,
+    /// Levels on its values, instead of those of the check.
+    pub thresholds: List<Threshold>,
+}
+
+/// Which targets are judged otherwise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckMatch {
+    /// This device with its ports, or this port.
+    pub target: Key<String>,
+    /// Everything at this site.
+    pub site: Key<String>,
+    /// Every device of this class.
+    pub class: Key<String>,
+    /// Every device with this tag.
+    pub tag: Key<String>,
+    /// What only links of this kind lead to; ports of such links.
+    pub link: Key<String>,
+}
+
+/// How far above what is usual for the target a value must be.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["raise", "clear"]))]
+pub struct Baseline {
+    /// Raised at this many times the usual or more.
+    pub raise: Key<f64>,
+    /// Cleared below this many times the usual.
+    pub clear: Key<f64>,
+}
+
+/// How fast a value may rise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["by", "within"]))]
+pub struct Rise {
+    /// Raised when it rose by this much or more …
+    pub by: Key<f64>,
+    /// … within this time; cleared when it rose by less than half of that.
+    pub within: Key<Span>,
+}
+
+/// A level on a value, with a separate level to clear it; or how fast it may rise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["value"]))]
 pub struct Threshold {
     /// The value's name: `loss_pct`, `rtt_ms`.
     pub value: Key<String>,
+    /// Instead of levels: how fast it may rise, as in `rise = { by = 5.0, within = "10m" }`.
+    pub rise: Key<Rise>,
+    /// Besides its levels: how far above what is usual for the target it must be, as in `baseline = { raise = 3.0, clear = 2.0 }`.
+    pub baseline: Key<Baseline>,
     /// Raised when the mean is at or above this (at or below, when `raise` is less than `clear`).
     pub raise: Key<f64>,
     /// Cleared when it is below this (above, when `raise` is less than `clear`).
@@ -237,6 +310,8 @@ pub struct Correlator {
     /// More new incidents than this in a minute are a storm: its P3s are presented as one digest, P1s
     /// and P2s never. 0 turns it off. Default: 30.
     pub storm_above: Key<u32>,
+    /// At most this many messages to people about one incident in an hour; its ticket follows what is true at once, and what it ends in is always told. Default: 2.
+    pub notify_per_hour: Key<u32>,
 }
 
 /// Which priority an incident gets: by how far it reaches, and by the most critical thing in it.

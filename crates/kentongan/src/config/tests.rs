@@ -181,7 +181,7 @@ needs = { at_least = 1, of = ["s/sw1"] }
     let icmp = c.probe.asking["icmp"];
     assert_eq!((icmp.timeout, icmp.ask_again), (Duration::from_secs(1), Duration::from_secs(1)));
     let rule = &c.settings.checks["icmp"];
-    assert!((rule.thresholds[0].raise - 50.0).abs() < 1e-9 && rule.thresholds.len() == 2);
+    assert!((rule.thresholds[0].raise - 50.0).abs() < 1e-9 && rule.thresholds.len() == 4);
     assert_eq!(c.settings.checks["snmp:ups"].thresholds[0].value, "load_pct");
     use model::{Criticality, Priority, decision::Scope};
     assert_eq!(c.settings.priority.of(Scope::Masif, Criticality::Normal), Priority::P3);
@@ -590,6 +590,77 @@ fn well_formed() -> impl Strategy<Value = String> {
         }
         text
     })
+}
+
+#[test]
+fn some_targets_are_judged_otherwise() {
+    let text = r#"
+[[site]]
+id = "a"
+[[device]]
+id = "a/cam"
+address = "192.0.2.1"
+class = "camera"
+[[device]]
+id = "a/room"
+address = "192.0.2.2"
+[[check.icmp.for]]
+match = { class = "camera" }
+down_for = "5m"
+flap_start = 9
+[[check.icmp.for]]
+match = { target = "a/cam" }
+up_needs = 4
+[[check.icmp.thresholds]]
+value = "rtt_ms"
+raise = 50.0
+clear = 40.0
+baseline = { raise = 4.0, clear = 2.0 }
+[[check.room.thresholds]]
+value = "celsius"
+rise = { by = 5.0, within = "10m" }
+"#;
+    let c = one(text).result.unwrap();
+    let device = |id: &str| c.inventory.device(id).unwrap();
+    let cam = c.settings.rule_for("icmp", &c.inventory, device("a/cam"));
+    assert_eq!((cam.down_for, cam.up_needs), (Duration::from_mins(5), 4));
+    assert_eq!(cam.flapping.map(|f| (f.start, f.end)), Some((9, 2)));
+    let room = c.settings.rule_for("icmp", &c.inventory, device("a/room"));
+    assert_eq!((room.down_for, room.up_needs), (Duration::ZERO, 2));
+    assert_eq!(
+        room.thresholds[0].measure,
+        model::settings::Measure::Baseline { raise: 4.0, clear: 2.0 }
+    );
+    let rise = &c.settings.checks["room"].thresholds[0];
+    assert_eq!(rise.name("room"), "room:celsius:rise/10m");
+    assert_eq!((rise.raise, rise.clear), (5.0, 2.5));
+}
+
+#[test]
+fn what_is_wrong_with_an_exception_is_said() {
+    for (text, message) in [
+        ("[[check.icmp.for]]\ndown_for = \"1m\"\n", "it is not said for which targets"),
+        ("[[check.icmp.for]]\nmatch = { site = \"b\" }\n", "there is no site \"b\""),
+        ("[[check.icmp.for]]\nmatch = { target = \"x\" }\n", "there is no device \"x\""),
+        ("[[check.icmp.for]]\nmatch = { clas = \"x\" }\n", "clas"),
+        (
+            "[[check.icmp.for]]\nmatch = { class = \"x\" }\ndown_needs = 9\ndown_of = 3\n",
+            "9 of the last 3 samples can never be bad",
+        ),
+        (
+            "[[check.x.thresholds]]\nvalue = \"v\"\nrise = { by = 0.0, within = \"1m\" }\n",
+            "no rise is by this much",
+        ),
+        (
+            "[[check.x.thresholds]]\nvalue = \"v\"\nraise = 2.0\nclear = 1.0\nbaseline = { raise = 2.0, clear = 3.0 }\n",
+            "cleared below 3 times",
+        ),
+        ("[correlator]\nnotify_per_hour = 0\n", "nobody would ever be told"),
+    ] {
+        let report = one(text).result.err().unwrap_or_else(|| panic!("{text} is accepted"));
+        let said = report.render(false);
+        assert!(report.has_errors() && said.contains(message), "{text}\n{said}");
+    }
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! What the probe of this process is to ask, from configuration and inventory.
 
 use crate::config::Configuration;
+use model::inventory::DeviceIx;
 use probe::{Check, CheckPlan, Plan, SnmpAccess, Target};
 use std::sync::Arc;
 
@@ -8,12 +9,12 @@ use std::sync::Arc;
 pub fn of(c: &Configuration) -> Arc<Plan> {
     let mut targets = Vec::new();
     if c.probe.enabled {
-        for device in &c.inventory.devices {
+        for (ix, device) in (0..).map(DeviceIx).zip(&c.inventory.devices) {
             let Some(address) = device.addresses.first().filter(|_| !device.passive) else {
                 continue;
             };
             let checks: Vec<CheckPlan> =
-                device.checks.iter().filter_map(|name| check(c, name)).collect();
+                device.checks.iter().filter_map(|name| check(c, name, ix)).collect();
             if checks.is_empty() {
                 continue;
             }
@@ -35,7 +36,7 @@ pub fn of(c: &Configuration) -> Arc<Plan> {
     Arc::new(Plan { probe: c.probe.id.as_str().into(), pps: c.probe.pps, targets })
 }
 
-fn check(c: &Configuration, name: &str) -> Option<CheckPlan> {
+fn check(c: &Configuration, name: &str, device: DeviceIx) -> Option<CheckPlan> {
     // Checks of other producers are judged by name, and not asked here.
     let check = Check::from_word(name)?;
     let mut plan = CheckPlan::of(check);
@@ -45,7 +46,8 @@ fn check(c: &Configuration, name: &str) -> Option<CheckPlan> {
         plan.packets = u16::from(asking.packets);
         plan.ask_again = asking.ask_again;
     }
-    if let Some(rule) = c.settings.checks.get(name) {
+    if c.settings.checks.contains_key(name) {
+        let rule = c.settings.rule_for(name, &c.inventory, device);
         plan.down_of = rule.down_of;
         plan.up_needs = rule.up_needs;
     }

@@ -33,6 +33,7 @@ impl Reading<'_> {
             close_after: span(&c.close_after, default.close_after),
             note_every: span(&c.note_every, default.note_every),
             flapping,
+            notify_per_hour: c.notify_per_hour.or(default.notify_per_hour),
             ..default
         };
         if let Some(place) = c.hold_max.place()
@@ -40,6 +41,10 @@ impl Reading<'_> {
         {
             let message = "a dead device would be held back for more than an hour";
             self.error(place, message, "the default is \"90s\"");
+        }
+        if let Key::Set(0, place) = &c.notify_per_hour {
+            let message = "nobody would ever be told of an incident";
+            self.error(*place, message, "at least 1; the default is 2");
         }
         if let Some(place) = c.close_after.place().or(c.reopen_within.place())
             && settings.close_after < settings.reopen_within

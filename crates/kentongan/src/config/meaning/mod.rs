@@ -43,6 +43,7 @@ impl Reading<'_> {
         let settings = Settings {
             instance: instance.clone(),
             checks: self.checks(&root, &collected),
+            exceptions: self.exceptions(&root),
             priority: self::core::priorities(&root),
             language: locale.language,
             timezone: locale.timezone.clone(),

@@ -85,6 +85,7 @@ impl Reading<'_> {
         let known = Known::of(&collected.spec);
         self.scopes(windows, &known);
         self.routes_exist(root, &known);
+        self.exceptions_exist(root, &known);
         self.seasons_exist(root, &known);
     }
 
@@ -126,6 +127,31 @@ impl Reading<'_> {
             }
             for (tag, place) in each(&what.tag) {
                 self.tag_exists(tag, place, known);
+            }
+        }
+    }
+
+    fn exceptions_exist(&mut self, root: &raw::Root, known: &Known<'_>) {
+        let checks = root.check.get().into_iter().flatten().filter_map(|(_, key)| key.get());
+        for (rule, _) in checks.flat_map(|c| items(&c.r#for)) {
+            let Some(m) = rule.r#match.get() else { continue };
+            if let Key::Set(target, place) = &m.target
+                && !known.has_device_of(target)
+            {
+                let help = nearest(target, known.devices.iter().copied(), "name a [[device]]");
+                self.error(*place, format!("there is no device {target:?}"), help);
+            }
+            if let Key::Set(site, place) = &m.site
+                && !known.sites.contains(site.as_str())
+            {
+                let help = nearest(site, known.sites.iter().copied(), "name a [[site]]");
+                self.error(*place, format!("there is no site {site:?}"), help);
+            }
+            if let Key::Set(class, place) = &m.class {
+                self.class_exists(class, *place, known);
+            }
+            if let Key::Set(tag, place) = &m.tag {
+                self.tag_exists(tag, *place, known);
             }
         }
     }
@@ -183,4 +209,12 @@ impl<'a> Known<'a> {
 fn nearest<'a>(wrong: &str, all: impl Iterator<Item = &'a str> + Clone, else_do: &str) -> String {
     let help = did_you_mean(wrong, all);
     if help.starts_with("did you mean") { help } else { else_do.to_owned() }
+}
+
+impl Known<'_> {
+    /// Whether a target is a device or a port of one.
+    fn has_device_of(&self, target: &str) -> bool {
+        let cuts = target.match_indices('/').map(|(at, _)| &target[..at]);
+        cuts.chain([target]).any(|id| self.devices.contains(id))
+    }
 }
