@@ -17,7 +17,7 @@ const WORDS = {
     unwritable: "JURNAL TIDAK BISA DITULIS: {0}",
     behind: "Inti tertinggal {0} kejadian; papan ini belum keadaan sekarang.",
     refused: "Konfigurasi baru ditolak, yang lama masih berlaku: {0}",
-    probefail: "Pengukur tidak bisa bertanya: {0}",
+    probefail: "Pengukur tidak bisa bertanya: {0}", blind: "Pengukur buta, yang di belakangnya tidak diketahui: {0}",
     new: "belum diakui", assigned: "ditangani", "in-progress": "dikerjakan", "on-hold": "menunggu pihak luar",
     wresolved: "selesai", closed: "ditutup", by: "oleh", acked: "diakui",
     failing: "gagal", clear: "pulih", cunknown: "tidak diketahui", masked: "tertutup gangguan lain",
@@ -50,7 +50,7 @@ const WORDS = {
     unwritable: "THE JOURNAL CANNOT BE WRITTEN: {0}",
     behind: "The core is {0} events behind; this board is not yet the present state.",
     refused: "The new configuration was refused, the old one is in force: {0}",
-    probefail: "The probe cannot ask: {0}",
+    probefail: "The probe cannot ask: {0}", blind: "A probe is blind, what is behind it is unknown: {0}",
     new: "not acknowledged", assigned: "taken", "in-progress": "in progress", "on-hold": "on hold",
     wresolved: "resolved", closed: "closed", by: "by", acked: "acknowledged",
     failing: "failing", clear: "recovered", cunknown: "unknown", masked: "masked by another failure",
@@ -198,9 +198,11 @@ function tick() {
     alarm = lastOk === null ? t("dead", "?") : t("dead", since(silent * 1000));
   } else if (status) {
     const s = status;
+    const blind = (s.watchers || []).filter((w) => w.sight === "isolated").map((w) => w.id);
     if (s.core.beat_age_ms > BEAT_MAX_MS) { dead = true; alarm = t("stuck", since(s.core.beat_age_ms)); }
     else if (!s.journal.writable) alarm = t("unwritable", s.journal.last_error || "?");
     else if (s.core.behind > 10000) alarm = t("behind", num(s.core.behind));
+    else if (blind.length) alarm = t("blind", blind.join(", "));
     else if (s.probe?.enabled && s.probe.last_error) alarm = t("probefail", s.probe.last_error);
     else if (s.config.refused) alarm = t("refused", s.config.refused);
   }

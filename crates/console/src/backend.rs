@@ -97,6 +97,8 @@ pub struct StatusDoc {
     pub desks: Vec<DeskDoc>,
     /// The probe of this process; absent where there is none.
     pub probe: Option<ProbeDoc>,
+    /// Every probe of the configuration, as the core sees it; empty where there is no core.
+    pub watchers: Vec<WatcherDoc>,
     /// The outside watcher's URL.
     pub heartbeat: HeartbeatDoc,
     /// The configuration in force.
@@ -182,6 +184,24 @@ pub struct ProbeDoc {
     pub last_sample: Option<String>,
     /// Why it cannot ask, and what to do about it.
     pub last_error: Option<String>,
+}
+
+/// A probe of the configuration, as the core sees it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct WatcherDoc {
+    /// Its id.
+    pub id: String,
+    /// The device it stands at.
+    pub at: Option<String>,
+    /// `watching`; `silent` (nothing is heard of it), `isolated` (it sees nothing, and what it
+    /// observes means nothing), `unheard` (nothing ever was).
+    pub sight: String,
+    /// Since when it is silent or isolated.
+    #[schema(format = DateTime)]
+    pub since: Option<String>,
+    /// When its last observation was taken.
+    #[schema(format = DateTime)]
+    pub last_heard: Option<String>,
 }
 
 /// The URL called while the whole way works, so that somebody else notices our death.

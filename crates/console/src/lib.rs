@@ -17,7 +17,7 @@ mod read;
 
 pub use backend::{
     Backend, BackendError, BuiltinNoteDoc, BuiltinTicketDoc, CheckDoc, ConfigDoc, CoreDoc, DeskDoc,
-    HeartbeatDoc, JournalDoc, ProbeDoc, StatusDoc, TargetDoc, WindowDoc,
+    HeartbeatDoc, JournalDoc, ProbeDoc, StatusDoc, TargetDoc, WatcherDoc, WindowDoc,
 };
 pub use problem::Problem;
 pub use views::ExplainDoc;

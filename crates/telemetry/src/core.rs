@@ -71,6 +71,11 @@ struct ByState {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByProbe {
+    probe: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByStage {
     stage: &'static str,
 }
@@ -78,7 +83,7 @@ struct ByStage {
 /// What the core decides, and how far it is.
 ///
 /// Every label is one of the model's bare words, so that it is the same in log, ticket and console;
-/// never an id.
+/// never an id, but for that of a probe: those are as few as the configuration names.
 #[derive(Debug)]
 pub struct CoreMetrics {
     events: Family<ByKind, Counter>,
@@ -92,6 +97,8 @@ pub struct CoreMetrics {
     behind: Gauge,
     last_event: Gauge,
     timers: Gauge,
+    isolated: Family<ByProbe, Gauge>,
+    silent: Family<ByProbe, Gauge>,
     queued: Family<ByQueue, Gauge>,
     stages: Family<ByStage, Histogram, fn() -> Histogram>,
 }
@@ -121,6 +128,8 @@ impl CoreMetrics {
             behind: Gauge::default(),
             last_event: Gauge::default(),
             timers: Gauge::default(),
+            isolated: Family::default(),
+            silent: Family::default(),
             queued: Family::default(),
             stages: Family::new_with_constructor(stage_seconds),
         };
@@ -159,6 +168,16 @@ impl CoreMetrics {
             m.last_event.clone(),
         );
         registry.register("core_timers", "Timers of the core that are set", m.timers.clone());
+        registry.register(
+            "probe_isolated",
+            "Whether a probe sees nothing, so that what it observes means nothing",
+            m.isolated.clone(),
+        );
+        registry.register(
+            "probe_silent",
+            "Whether nothing is heard from a probe",
+            m.silent.clone(),
+        );
         registry.register(
             "queue_depth",
             "What waits between two parts of the daemon, by queue",
@@ -225,6 +244,18 @@ impl CoreMetrics {
     /// So many timers are set.
     pub fn timers(&self, n: usize) {
         self.timers.set(i64::try_from(n).unwrap_or(i64::MAX));
+    }
+
+    /// These are the probes of the configuration: its id, whether it is isolated, whether it is silent.
+    pub fn probes<'a>(&self, probes: impl Iterator<Item = (&'a str, bool, bool)>) {
+        // Only those that there are: one that was removed is no longer told of.
+        self.isolated.clear();
+        self.silent.clear();
+        for (id, isolated, silent) in probes {
+            let label = ByProbe { probe: id.to_owned() };
+            self.isolated.get_or_create_owned(&label).set(i64::from(isolated));
+            self.silent.get_or_create_owned(&label).set(i64::from(silent));
+        }
     }
 
     /// So much waits in this queue. The name is one of a few fixed words.

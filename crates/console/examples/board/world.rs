@@ -4,7 +4,8 @@
 use async_trait::async_trait;
 use console::{
     Backend, BackendError, BuiltinNoteDoc, BuiltinTicketDoc, CheckDoc, ConfigDoc, ConsoleState,
-    CoreDoc, DeskDoc, HeartbeatDoc, JournalDoc, ProbeDoc, StatusDoc, TargetDoc, WindowDoc,
+    CoreDoc, DeskDoc, HeartbeatDoc, JournalDoc, ProbeDoc, StatusDoc, TargetDoc, WatcherDoc,
+    WindowDoc,
 };
 use journal::{Record, RecordKind};
 use model::decision::{
@@ -426,6 +427,13 @@ impl Backend for World {
                 last_sample: Some(self.now().to_string()),
                 last_error: None,
             }),
+            watchers: vec![WatcherDoc {
+                id: "noc-1".into(),
+                at: Some("noc/rtr1".into()),
+                sight: "watching".into(),
+                since: None,
+                last_heard: None,
+            }],
             heartbeat: HeartbeatDoc {
                 configured: true,
                 last_ok: Some(self.now().to_string()),

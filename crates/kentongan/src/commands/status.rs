@@ -61,6 +61,11 @@ fn live(status: &Value, page: &Page, address: &str) -> String {
         let (look, detail) = probe(&status["probe"], page);
         row("probe", look, detail);
     }
+    for watcher in list(status, "watchers") {
+        if let Some((look, detail)) = watcher_in_need(watcher, page) {
+            row("", look, detail);
+        }
+    }
     for desk in list(status, "desks") {
         let (look, detail) = of_desk(desk, page);
         row("desk", look, detail);
@@ -131,6 +136,22 @@ fn probe(probe: &Value, page: &Page) -> (Look, String) {
     match probe["last_error"].as_str() {
         Some(error) => (Look::Bad, format!("{}; {detail}", super::page::clean(error))),
         None => (Look::Good, detail),
+    }
+}
+
+/// A probe that sees nothing, or of which nothing is heard; all others go without saying.
+fn watcher_in_need(watcher: &Value, page: &Page) -> Option<(Look, String)> {
+    let id = text(watcher, "id");
+    let since = watcher["since"].as_str().map(|s| format!(" since {}", page.time_ago(s)));
+    let since = since.unwrap_or_default();
+    match watcher["sight"].as_str() {
+        Some("isolated") => Some((
+            Look::Bad,
+            format!("{id} is isolated{since}: what it observes means nothing until it sees again"),
+        )),
+        Some("silent") => Some((Look::Poor, format!("{id} is silent{since}"))),
+        Some("unheard") => Some((Look::Poor, format!("{id} was never heard"))),
+        _ => None,
     }
 }
 

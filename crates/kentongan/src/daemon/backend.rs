@@ -10,7 +10,7 @@ use crate::explain::{self, Found, Question};
 use async_trait::async_trait;
 use console::{
     Backend, BackendError, BuiltinTicketDoc, ConfigDoc, CoreDoc, HeartbeatDoc, JournalDoc,
-    ProbeDoc, StatusDoc, TargetDoc, WindowDoc,
+    ProbeDoc, StatusDoc, TargetDoc, WatcherDoc, WindowDoc,
 };
 use journal::{Clock, Journal, JournalError};
 use model::{Event, Timestamp};
@@ -123,6 +123,18 @@ impl Status {
         }
     }
 
+    fn watchers(&self) -> Vec<WatcherDoc> {
+        let probes = self.pulse.probes.lock().unwrap_or_else(PoisonError::into_inner);
+        let doc = |p: &correlator::ProbeLook| WatcherDoc {
+            id: p.id.to_string(),
+            at: p.at.as_ref().map(ToString::to_string),
+            sight: p.sight.word().into(),
+            since: p.since.map(|t| t.to_string()),
+            last_heard: p.heard.map(|t| t.to_string()),
+        };
+        probes.iter().map(doc).collect()
+    }
+
     fn probe_doc(&self, c: &Configuration) -> Option<ProbeDoc> {
         if self.role == "core" {
             return None;
@@ -220,6 +232,7 @@ impl Backend for Status {
             },
             desks: self.desks.docs(c),
             probe: self.probe_doc(c),
+            watchers: self.watchers(),
             heartbeat: self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             config: ConfigDoc { hash: c.hash.clone(), loaded_at: loaded_at.to_string(), refused },
         }

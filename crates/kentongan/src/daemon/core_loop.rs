@@ -21,8 +21,8 @@ use journal::{Clock, Epoch, EventFrame, Journal, JournalError, NewRecord, Record
 use model::{AlarmState, Decision, Event, IncidentId, Intent, Kind, Outcome, Timestamp, Work};
 use probe::{Ask, Plan};
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use telemetry::{Stage, Telemetry};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -79,6 +79,8 @@ pub struct Pulse {
     pub flapping: AtomicU64,
     /// Observations taken.
     pub observations: AtomicU64,
+    /// The probes of the inventory, as the core sees them.
+    pub probes: Mutex<Vec<correlator::ProbeLook>>,
     /// The last record appended.
     pub last_record: watch::Sender<u64>,
 }
@@ -96,6 +98,7 @@ impl Pulse {
             suppressed: 0.into(),
             flapping: 0.into(),
             observations: 0.into(),
+            probes: Mutex::default(),
             last_record: watch::Sender::new(last_record),
         })
     }
@@ -640,6 +643,11 @@ impl CoreLoop {
             metrics.alarms(state.word(), counts.alarms.get(state).copied().unwrap_or(0) as i64);
         }
         metrics.timers(counts.timers);
+        let probes = self.core.probes();
+        metrics.probes(probes.iter().map(|p| {
+            (&*p.id, p.sight == correlator::Sight::Isolated, p.sight == correlator::Sight::Silent)
+        }));
+        *self.pulse.probes.lock().unwrap_or_else(PoisonError::into_inner) = probes;
         let last = self.core.last_event();
         let behind = self.journal.last_event().await.unwrap_or(last).saturating_sub(last);
         metrics.progressed(last, behind);
