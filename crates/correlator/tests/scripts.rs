@@ -1,6 +1,8 @@
 //! Stories with answers. A text file tells a story to the core, what it decided stands below the
 //! line, and `KENTONGAN_BLESS=1` writes the answers anew so that review reads the difference.
 
+#![allow(clippy::unwrap_used, reason = "helpers of a test")]
+
 mod story;
 
 use std::path::{Path, PathBuf};
