@@ -80,31 +80,28 @@ async fn of(client: &Client, call: &Call, what: &str, reader: &Reader) -> Result
     }
     let views = client.views().await?;
     eprintln!("note: the daemon does not run; this is what it wrote last");
-    let doc = match views.explain(what, reader.clone())? {
-        Some(mut doc) => {
-            let question = match explain::event_behind(&doc) {
-                Some(event) => Some(Question::Event(event)),
-                None if doc.kind == "incident" => None,
-                None => Some(as_it_was(what)),
-            };
-            if let Some(question) = question {
-                match find(call, &question).await {
-                    Ok(found) => explain::add(&mut doc, &found, reader),
-                    Err(why) => doc.notes.push(why),
-                }
+    let doc = if let Some(mut doc) = views.explain(what, reader.clone())? {
+        let question = match explain::event_behind(&doc) {
+            Some(event) => Some(Question::Event(event)),
+            None if doc.kind == "incident" => None,
+            None => Some(as_it_was(what)),
+        };
+        if let Some(question) = question {
+            match find(call, &question).await {
+                Ok(found) => explain::add(&mut doc, &found, reader),
+                Err(why) => doc.notes.push(why),
             }
-            doc
         }
-        None => {
-            let target = what.split([' ', '*']).next().unwrap_or(what);
-            if target.parse::<u64>().is_ok() {
-                // An event that no record tells of: it is too old, or not there yet.
-                find(call, &Question::Event(target.parse()?)).await.map_err(anyhow::Error::msg)?;
-                bail!("event {target} is not decided yet");
-            }
-            let found = find(call, &as_it_was(target)).await.map_err(anyhow::Error::msg)?;
-            explain::of_target(target, "target", &found, reader)
+        doc
+    } else {
+        let target = what.split([' ', '*']).next().unwrap_or(what);
+        if target.parse::<u64>().is_ok() {
+            // An event that no record tells of: it is too old, or not there yet.
+            find(call, &Question::Event(target.parse()?)).await.map_err(anyhow::Error::msg)?;
+            bail!("event {target} is not decided yet");
         }
+        let found = find(call, &as_it_was(target)).await.map_err(anyhow::Error::msg)?;
+        explain::of_target(target, "target", &found, reader)
     };
     Ok(Answer::Kept(serde_json::to_value(doc)?))
 }

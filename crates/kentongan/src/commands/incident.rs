@@ -60,13 +60,13 @@ pub async fn run(args: &IncidentArgs, call: &Call) -> anyhow::Result<ExitCode> {
                         return Ok(ExitCode::from(WRONG));
                     }
                 },
-                (None, Some(t)) => match instant(t, &client.contact.locale.timezone) {
-                    Some(t) => Some(t),
-                    None => {
+                (None, Some(t)) => {
+                    let Some(t) = instant(t, &client.contact.locale.timezone) else {
                         eprintln!("kentongan: {t:?} is no time; write it as 2026-11-24T22:00");
                         return Ok(ExitCode::from(WRONG));
-                    }
-                },
+                    };
+                    Some(t)
+                }
                 (None, None) => None,
             };
             if let Some(until) = until {

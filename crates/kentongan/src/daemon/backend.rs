@@ -115,7 +115,7 @@ impl Status {
         said.await.ok()
     }
 
-    fn fill(&self, doc: &mut ExplainDoc, state: State, reader: &Reader) {
+    fn fill(doc: &mut ExplainDoc, state: State, reader: &Reader) {
         match state {
             State::Known(Ok(found)) => explain::add(doc, &found, reader),
             State::Known(Err(why)) => doc.notes.push(why),
@@ -248,7 +248,7 @@ impl Backend for Status {
             if let Some(event) = explain::event_behind(&doc) {
                 let question = Question::Event(event);
                 let state = self.questions.ask(&self.journal, &configuration, question).await;
-                self.fill(&mut doc, state, reader);
+                Self::fill(&mut doc, state, reader);
                 return Some(doc);
             }
             if let Some(found) = self.as_it_is(what).await {
@@ -287,7 +287,7 @@ impl Backend for Status {
             kind: kind.to_owned(),
             ..ExplainDoc::default()
         };
-        self.fill(&mut doc, state, reader);
+        Self::fill(&mut doc, state, reader);
         Some(doc)
     }
 

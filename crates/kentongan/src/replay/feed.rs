@@ -14,6 +14,10 @@ const NAMED_MAX: usize = 100;
 const BUFFER: usize = 1 << 18;
 
 /// What a line holds.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every one is an event, and lives for a moment"
+)]
 pub enum Item<'a> {
     /// An event and its number.
     Event(u64, Event<'a>),
