@@ -55,7 +55,7 @@ pub fn read_configuration(line: &str) -> Result<Recorded, String> {
 mod tests {
     use super::*;
     use model::inventory::{DeviceSpec, LinkSpec, Needs};
-    use model::settings::{Threshold, default_checks};
+    use model::settings::{Measure, Threshold, default_checks};
     use std::time::Duration;
 
     fn settings() -> Settings {
@@ -65,6 +65,7 @@ mod tests {
             raise: 0.1 + 0.2,
             clear: 1.0 / 3.0,
             over: Duration::ZERO,
+            measure: Measure::Baseline { raise: 0.1 + 0.7, clear: 2.0 / 3.0 },
         });
         Settings {
             checks,
