@@ -165,7 +165,7 @@ impl Correlator {
     fn observed_by(&self, probe: u32, device: u32) -> bool {
         self.own_checks(probe, device).any(|ix| {
             let c = &self.state.checks[ix as usize];
-            c.last_reply > Timestamp::MIN || c.onset > Timestamp::MIN
+            c.phase != Phase::Unknown || c.last_reply > Timestamp::MIN || c.onset > Timestamp::MIN
         })
     }
 

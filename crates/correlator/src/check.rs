@@ -569,20 +569,17 @@ impl Correlator {
 
     /// The device answered, by this check.
     fn heard(&mut self, ix: CheckIx, at: Timestamp) {
-        let check = &mut self.state.checks[ix as usize];
-        check.last_reply = at;
-        let (target, probe) = (check.target, check.probe);
-        let Some(d) = self.reach.device_of(target) else { return };
-        // An answer is one whoever heard it.
-        let view = &mut self.reach.devices[d.0 as usize];
-        view.last_reply = view.last_reply.max(at);
-        let first = !std::mem::replace(&mut view.observed, true);
+        let Check { target, probe, .. } = self.state.checks[ix as usize];
         if self.is_isolated(probe) {
+            // It may end the isolation. Until it has, it says nothing of the device.
             return;
         }
+        self.state.checks[ix as usize].last_reply = at;
+        let Some(d) = self.reach.device_of(target) else { return };
         self.probe_had(ix, at, true);
         let view = &mut self.reach.devices[d.0 as usize];
-        if first {
+        view.last_reply = view.last_reply.max(at);
+        if !std::mem::replace(&mut view.observed, true) {
             self.dirty.devices.insert(d.0);
         }
         let elsewhere = !view.silent.is_empty()

@@ -184,7 +184,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(sim::DEVICES_MIN as i64..=sim::DEVICES_MAX as i64))]
     pub devices: Option<u32>,
     /// How many hours pass in it [default: what the scenario takes]
-    #[arg(long, value_name = "H", value_parser = hours)]
+    #[arg(long, value_name = "H", value_parser = hours, allow_hyphen_values = true)]
     pub hours: Option<std::time::Duration>,
     /// The device or link that it happens to (fibre-cut, flap, loss, power) [default: by the seed]
     #[arg(long, value_name = "ELEMENT")]

@@ -98,10 +98,10 @@ fn a_slower_configuration_is_seen_to_miss_an_outage() {
         "  23:00–07:00       2            2",
         "missed outages      0            1          +1",
         "180 events; 3 outages of at least 1m by the samples alone",
-        "2026-03-10 09:02:00  P3           –          a",
-        "2026-03-10 09:02:00  told         missed     a did not answer for 1m40s",
-        "2026-03-10 09:05:00  P3           P2         b",
-        "2026-03-10 23:35:00  P3           P2         b",
+        "2026-03-10 09:02:00 WIB  P3           –          a",
+        "2026-03-10 09:02:00 WIB  told         missed     a did not answer for 1m40s",
+        "2026-03-10 09:05:00 WIB  P3           P2         b",
+        "2026-03-10 23:35:00 WIB  P3           P2         b",
     ] {
         assert!(text.lines().any(|l| l == line), "{line:?} is not in\n{text}");
     }
