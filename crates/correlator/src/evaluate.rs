@@ -580,7 +580,7 @@ impl Correlator {
         self.open.values().find(names).copied()
     }
 
-    fn local_cause(
+    pub(crate) fn local_cause(
         &mut self,
         key: AlarmKey,
         target: TargetIx,

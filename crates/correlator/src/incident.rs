@@ -337,8 +337,11 @@ impl Correlator {
         let now = i.priority();
         match (i.ticketed, now) {
             (false, Priority::P4) => {}
+            // It is over: there is nothing left to open a ticket for.
+            (false, _) if !i.open() => {}
             (false, _) if self.digested(ix) => {}
             (false, _) => {
+                self.wanted_again(ix);
                 self.create(ix);
                 self.leaves_digest(ix);
                 self.notify(ix, Telling::Opened);
@@ -347,6 +350,16 @@ impl Correlator {
                 self.intent(ix, IntentOp::Reprioritise, Telling::Reprioritised { was });
             }
             (true, _) => {}
+        }
+    }
+
+    /// A person resolved it when it was worth no ticket. Now it is: it is work again, and the ticket
+    /// ends with it.
+    fn wanted_again(&mut self, ix: IncidentIx) {
+        let Some(i) = self.state.incidents.get_mut(&ix) else { return };
+        if i.work == Work::Resolved {
+            i.work = Work::New;
+            self.incident_line(ix, Change::Reopened, self.reason(ix));
         }
     }
 
@@ -455,7 +468,7 @@ impl Correlator {
     }
 
     /// It was the same cause as another, which goes on.
-    fn merge(&mut self, ix: IncidentIx, into: IncidentIx) {
+    pub(crate) fn merge(&mut self, ix: IncidentIx, into: IncidentIx) {
         let now = self.state.now;
         let target = self.state.incidents[&into].id.clone();
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };

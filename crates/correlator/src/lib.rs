@@ -26,6 +26,7 @@ mod priority;
 mod probes;
 mod reach;
 mod rebuild;
+mod reload;
 mod resolver;
 mod rules;
 mod season;
@@ -252,7 +253,7 @@ impl Correlator {
     /// Takes event `number`. Timers due by its time fire first.
     pub fn handle_event(&mut self, number: u64, event: &Event<'_>) {
         let (now, at) = self.clock(event);
-        self.event = Current { number, received: event.received.unwrap_or(event.at), opened: 0 };
+        self.begin(number, event.received.unwrap_or(event.at));
         self.state.last_received = self.event.received;
         match &event.kind {
             // What was due before the stop is due; what would have come due while nobody watched
@@ -297,7 +298,7 @@ impl Correlator {
     /// Event `number` is written in a way that this version does not understand. It is kept for the
     /// next one; here it counts, and changes nothing.
     pub fn handle_unreadable(&mut self, number: u64, received: Timestamp, why: &str) {
-        self.event = Current { number, received, opened: 0 };
+        self.begin(number, received);
         self.fire_timers(self.state.now.max(received));
         self.state.now = self.state.now.max(received);
         self.state.last_event = number;
@@ -309,7 +310,11 @@ impl Correlator {
     /// Another inventory or other settings take effect, just before the `config` event that says so.
     /// What is no longer in the inventory is let go, and its incidents end with that reason.
     pub fn reconfigure(&mut self, inventory: Arc<Inventory>, settings: Settings) {
+        // What is decided here is decided with the `config` event that comes next.
+        self.begin(self.state.last_event + 1, self.state.last_received);
         self.let_go_of_levels(&inventory, &settings);
+        self.let_go_of_probes(&inventory);
+        let called = self.called();
         self.inventory = inventory;
         self.settings = settings;
         self.reach = Reach::build(&self.inventory, &mut self.state);
@@ -323,7 +328,9 @@ impl Correlator {
         self.man_posts();
         self.dirty.probes.extend(0..self.state.probes.len() as u32);
         self.state.watching_since = self.state.now;
+        self.say_new_names(called);
         self.let_go_of_the_removed();
+        self.recognise_strangers();
         self.look_at_the_calendar();
         self.dirty.all = true;
         self.evaluate();
@@ -348,6 +355,13 @@ impl Correlator {
     }
 
     // ---- inside ----
+
+    /// Event `number` is at hand. What a reload opened just before it counts with it, so that no two
+    /// incidents have one id.
+    fn begin(&mut self, number: u64, received: Timestamp) {
+        let opened = if self.event.number == number { self.event.opened } else { 0 };
+        self.event = Current { number, received, opened };
+    }
 
     /// The core's clock after this event, and the event's own time as far as it is believed.
     fn clock(&mut self, event: &Event<'_>) -> (Timestamp, Timestamp) {

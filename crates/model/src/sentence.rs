@@ -489,6 +489,9 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ),
     // ---- how it ended ----
     ("nothing of it fails any more, after {0d}", "tidak ada lagi yang gagal, sesudah {0}"),
+    ("its probe was removed from the inventory", "pengukurnya dihapus dari inventaris"),
+    ("it is called {0} from here on", "mulai sekarang bernama {0}"),
+    ("it was called {0} until here", "sampai di sini bernama {0}"),
     ("it was removed from the inventory", "dihapus dari inventaris"),
     ("it stayed resolved for {0d}", "tetap selesai selama {0}"),
     ("the source says it is over", "sumbernya mengatakan sudah selesai"),
