@@ -7,6 +7,7 @@
 pub mod calendar;
 pub mod decision;
 pub mod delivery;
+pub mod doubt;
 pub mod event;
 pub mod exception;
 pub mod graph;

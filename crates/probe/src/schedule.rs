@@ -19,6 +19,7 @@
 //! nothing, then sleep until [`Schedule::poll_timeout`].
 
 use crate::plan::{Ask, Check, CheckPlan, Plan, Target};
+use model::doubt::{Doubt, Sign};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -36,17 +37,6 @@ const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Asks of the core that are answered at once, an interval.
 const ASKS_PER_INTERVAL: f64 = 2.0;
-
-/// What an answer says about its target, as far as the schedule cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sign {
-    /// It answered.
-    Good,
-    /// It is silent.
-    Bad,
-    /// We could not ask.
-    Unsure,
-}
 
 /// What a finished sample tells the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,23 +129,10 @@ struct Job {
     wanted_again: bool,
     /// An ask waits for its time, and has been paid for.
     deferred: bool,
-    mood: Mood,
+    doubt: Doubt,
     asks: Budget,
     /// As last read.
     ports_down: Option<BTreeSet<String>>,
-}
-
-/// What we think of a job's target, for the only purpose of asking again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    /// Good, or never heard of.
-    Calm,
-    /// Bad, and asked again this many times.
-    Suspect { asked: u8 },
-    /// Bad: confirmed, or asked often enough.
-    Bad,
-    /// Good again, this many times in a row.
-    Hopeful { good: u8 },
 }
 
 struct Budget {
@@ -246,13 +223,10 @@ impl Schedule {
     pub(crate) fn handle_confirmed(&mut self, ask: &Ask) {
         let Some(at) = self.find(ask) else { return };
         let job = self.jobs[at as usize].as_mut().expect("found jobs exist");
-        if let Mood::Suspect { .. } = job.mood {
-            job.mood = Mood::Bad;
-            if !job.in_flight {
-                job.extra = None;
-                job.deferred = false;
-                self.enter(at);
-            }
+        if job.doubt.confirmed() && !job.in_flight {
+            job.extra = None;
+            job.deferred = false;
+            self.enter(at);
         }
     }
 
@@ -269,7 +243,7 @@ impl Schedule {
         job.in_flight = false;
         job.skip_to(now);
         let again = now.max(ticket.began + job.plan.ask_again);
-        if job.feel(finding.sign) {
+        if job.doubt.feel(finding.sign, job.plan.down_of, job.plan.up_needs) {
             job.extra = Some(again);
         }
         if let Some(down) = finding.ports_down {
@@ -392,7 +366,7 @@ impl Job {
             in_flight: false,
             wanted_again: false,
             deferred: false,
-            mood: Mood::Calm,
+            doubt: Doubt::default(),
             asks: Budget { tokens: ASKS_PER_INTERVAL, at: now },
             ports_down: None,
         }
@@ -411,7 +385,7 @@ impl Job {
         if self.target.address != target.address {
             self.serial = serial;
             self.in_flight = false;
-            self.mood = Mood::Calm;
+            self.doubt = Doubt::default();
             self.ports_down = None;
         }
         if self.plan.interval != plan.interval {
@@ -431,33 +405,6 @@ impl Job {
             let behind = (now - self.normal).as_nanos() / self.plan.interval.as_nanos();
             self.normal += self.plan.interval * (u32::try_from(behind).unwrap_or(u32::MAX - 1) + 1);
         }
-    }
-
-    /// Takes a sign in; whether it should be asked again soon.
-    fn feel(&mut self, sign: Sign) -> bool {
-        let (mood, again) = match (self.mood, sign) {
-            (Mood::Calm, Sign::Bad) if self.plan.down_of == 0 => (Mood::Bad, false),
-            (Mood::Calm, Sign::Bad) => (Mood::Suspect { asked: 0 }, true),
-            (Mood::Suspect { asked }, Sign::Bad | Sign::Unsure) => {
-                let asked = asked + 1;
-                if asked < self.plan.down_of {
-                    (Mood::Suspect { asked }, true)
-                } else {
-                    (Mood::Bad, false)
-                }
-            }
-            (Mood::Bad, Sign::Good) => self.hope(1),
-            (Mood::Hopeful { good }, Sign::Good) => self.hope(good + 1),
-            (Mood::Hopeful { .. }, Sign::Bad) => (Mood::Bad, false),
-            (Mood::Suspect { .. }, Sign::Good) => (Mood::Calm, false),
-            (mood, _) => (mood, false),
-        };
-        self.mood = mood;
-        again
-    }
-
-    fn hope(&self, good: u8) -> (Mood, bool) {
-        if good < self.plan.up_needs { (Mood::Hopeful { good }, true) } else { (Mood::Calm, false) }
     }
 
     /// Asks now, or when the target bears it.

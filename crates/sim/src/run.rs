@@ -3,9 +3,10 @@
 use crate::dice::Dice;
 use crate::ledger::Ledger;
 use crate::measure::{Report, Sight, measure};
-use crate::schedule::{Asking, Schedule, Sign};
+use crate::schedule::{Asking, Schedule};
 use crate::world::{Fault, World};
 use correlator::Correlator;
+use model::doubt::Sign;
 use model::settings::Window;
 use model::{
     AlarmState, Command, Decision, Event, Inventory, Kind, Observation, Operation, Outcome,

@@ -8,6 +8,7 @@
 use crate::dice::Dice;
 use crate::world::probed;
 use model::Inventory;
+use model::doubt::{Doubt, Sign};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -62,26 +63,11 @@ pub(crate) struct Job {
     in_flight: bool,
     wanted_again: bool,
     deferred: bool,
-    mood: Mood,
+    doubt: Doubt,
     tokens: f64,
     tokens_at: u64,
     began: u64,
     ports_down: Option<Vec<u32>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Calm,
-    Suspect { asked: u8 },
-    Bad,
-    Hopeful { good: u8 },
-}
-
-/// Whether the target answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sign {
-    Good,
-    Bad,
 }
 
 /// All jobs.
@@ -123,7 +109,7 @@ impl Schedule {
                         in_flight: false,
                         wanted_again: false,
                         deferred: false,
-                        mood: Mood::Calm,
+                        doubt: Doubt::default(),
                         tokens: ASKS_PER_INTERVAL,
                         tokens_at: 0,
                         began: 0,
@@ -170,7 +156,8 @@ impl Schedule {
         j.in_flight = false;
         j.skip_to(now);
         let again = now.max(j.began + j.asking.ask_again.as_millis() as u64);
-        if j.feel(sign) && !j.asking.ask_again.is_zero() {
+        if j.doubt.feel(sign, j.asking.down_of, j.asking.up_needs) && !j.asking.ask_again.is_zero()
+        {
             j.extra = Some(again);
         }
         if let Some(down) = ports_down {
@@ -204,9 +191,7 @@ impl Schedule {
     /// The core knows: asking again says nothing new. Gives when it is asked, when that changed.
     pub(crate) fn confirmed(&mut self, job: u32) -> Option<u64> {
         let j = &mut self.jobs[job as usize];
-        let Mood::Suspect { .. } = j.mood else { return None };
-        j.mood = Mood::Bad;
-        if j.in_flight {
+        if !j.doubt.confirmed() || j.in_flight {
             return None;
         }
         j.extra = None;
@@ -228,35 +213,6 @@ impl Job {
     fn skip_to(&mut self, now: u64) {
         if self.normal <= now {
             self.normal += self.interval() * ((now - self.normal) / self.interval() + 1);
-        }
-    }
-
-    fn feel(&mut self, sign: Sign) -> bool {
-        let (mood, again) = match (self.mood, sign) {
-            (Mood::Calm, Sign::Bad) if self.asking.down_of == 0 => (Mood::Bad, false),
-            (Mood::Calm, Sign::Bad) => (Mood::Suspect { asked: 0 }, true),
-            (Mood::Suspect { asked }, Sign::Bad) => {
-                if asked + 1 < self.asking.down_of {
-                    (Mood::Suspect { asked: asked + 1 }, true)
-                } else {
-                    (Mood::Bad, false)
-                }
-            }
-            (Mood::Bad, Sign::Good) => self.hope(1),
-            (Mood::Hopeful { good }, Sign::Good) => self.hope(good + 1),
-            (Mood::Hopeful { .. }, Sign::Bad) => (Mood::Bad, false),
-            (Mood::Suspect { .. }, Sign::Good) => (Mood::Calm, false),
-            (mood, _) => (mood, false),
-        };
-        self.mood = mood;
-        again
-    }
-
-    fn hope(&self, good: u8) -> (Mood, bool) {
-        if good < self.asking.up_needs {
-            (Mood::Hopeful { good }, true)
-        } else {
-            (Mood::Calm, false)
         }
     }
 
