@@ -3,30 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod binary;
 
-/// Runs it in `dir`, with nothing of ours in the environment.
-fn kentongan(dir: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kentongan"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("KENTONGAN") {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(dir).args(args).output().unwrap()
-}
+use binary::{err, kentongan, out};
+use std::process::Output;
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// A port that nobody listens on.

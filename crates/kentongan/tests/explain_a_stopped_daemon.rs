@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod binary;
+
+use binary::kentongan;
 use correlator::Correlator;
 use journal::{EmbeddedJournal, EmbeddedOptions, Journal, NewFrame, NewRecord, RecordKind};
 use model::Timestamp;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use telemetry::Telemetry;
@@ -42,16 +44,6 @@ at = "noc/rtr1"
 
 /// 2026-11-24T00:00:00Z.
 const DAWN: i64 = 1_795_478_400_000;
-
-fn kentongan(dir: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kentongan"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("KENTONGAN") {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(dir).args(args).output().unwrap()
-}
 
 fn said(dir: &Path, args: &[&str]) -> String {
     let output = kentongan(dir, args);

@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod binary;
+
+use binary::{err, kentongan, out};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Output};
 
 const GENTLE: &str = r#"
 [[device]]
@@ -32,24 +33,6 @@ id = "b"
 address = "10.0.0.2"
 criticality = "vital"
 "#;
-
-fn kentongan(dir: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kentongan"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("KENTONGAN") {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(dir).args(args).output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 /// Both are asked every twenty seconds for a quarter of an hour from 09:00 in Jakarta, and again from
 /// 23:30. `a` is silent for a minute and forty seconds in the morning, `b` for five minutes both times.
