@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot be read is a broken test")]
 
+mod manual;
 mod story;
 
 use correlator::Correlator;
@@ -171,15 +172,8 @@ fn prove(e: &Explanation, n: u64, event: &Event<'static>, story: &Story) -> usiz
 /// given, the explaining leaves no trace, and every `otherwise` is something else than what was.
 #[test]
 fn every_event_of_every_story_is_explained_without_a_trace() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
     let (mut events, mut changes, mut proved) = (0, 0, 0);
-    for file in std::fs::read_dir(&dir).unwrap() {
-        let file = file.unwrap().path();
-        if file.extension().is_none_or(|e| e != "txt") {
-            continue;
-        }
-        let text = std::fs::read_to_string(file).unwrap();
-        let script = text.split("\n----\n").next().unwrap();
+    for script in manual::scripts() {
         // What changes the inventory on the way cannot be run again without it.
         if script.lines().any(|l| l.starts_with("remove") || l.starts_with("restart")) {
             continue;

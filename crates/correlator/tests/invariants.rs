@@ -8,10 +8,10 @@
 
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of a test")]
 
+mod told;
+
 use correlator::Correlator;
-use model::event::{
-    Command, DeskChange, DeskNews, Observation, Operation, Outcome, Severity, Signal, SignalState,
-};
+use model::event::{Observation, Outcome};
 use model::exception::{Exception, Match, RuleChange};
 use model::inventory::{
     DeviceIx, DeviceSpec, InventorySpec, LinkSpec, Needs, ProbeSpec, ServiceSpec, SiteSpec,
@@ -19,7 +19,7 @@ use model::inventory::{
 use model::settings::{Flapping, Window};
 use model::{
     AlarmState, Change, Condition, Criticality, Decision, Event, IncidentId, IntentOp, Inventory,
-    Kind, Priority, Settings, Timestamp, Verdict,
+    Kind, Settings, Timestamp, Verdict,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -314,69 +314,20 @@ impl World {
                     if *answers { values(&[("uptime_s", 10.0)]) } else { Outcome::NoReply };
                 self.observation(0, device(*d), "snmp:uptime", outcome)
             }
-            Happens::Signal { key, device: d, problem, severity } => Kind::Signal(Signal {
-                source: "z".into(),
-                key: key.to_string().into(),
-                state: if *problem { SignalState::Problem } else { SignalState::Ok },
-                severity: Some(
-                    [
-                        Severity::Info,
-                        Severity::Warning,
-                        Severity::Average,
-                        Severity::High,
-                        Severity::Disaster,
-                    ][usize::from(*severity)],
-                ),
-                target: match d {
+            Happens::Signal { key, device: d, problem, severity } => {
+                let target = match d {
                     8 => None,
                     9 => Some("somewhere-else".into()),
-                    d => Some(id(*d).into()),
-                },
-                summary: Some("it says so".into()),
-            }),
-            Happens::Command { what, incident: n, device: d } => {
-                let window = |silence| Window {
-                    id: format!("w{n}"),
-                    owner: "sari".into(),
-                    reason: "planned".into(),
-                    change: None,
-                    rrule: None,
-                    scope: vec![device(*d)],
-                    start: Timestamp::from_millis(self.now),
-                    end: Timestamp::from_millis(self.now + 120_000),
-                    silence,
+                    d => Some(id(*d)),
                 };
-                let incident = incident(*n);
-                let operation = match what {
-                    0 => Operation::Acknowledge { incident },
-                    1 => Operation::Note { incident, text: "x".into() },
-                    2 => Operation::Resolve { incident, reason: "x".into() },
-                    3 => Operation::Reprioritise {
-                        incident,
-                        priority: Priority::P1,
-                        reason: "x".into(),
-                        until: Some(Timestamp::from_millis(self.now + 90_000)),
-                    },
-                    4 => Operation::Maintenance(window(false)),
-                    5 => Operation::Silence(window(true)),
-                    _ => Operation::EndWindow { id: format!("w{n}") },
-                };
-                Kind::Command(Command { by: "sari".into(), operation })
+                told::signal(*key, target, *problem, *severity)
             }
-            Happens::Desk { incident: n, change } => Kind::Desk(DeskNews {
-                desk: "rt".into(),
-                incident: incident(*n),
-                change: [
-                    DeskChange::Taken,
-                    DeskChange::Noted,
-                    DeskChange::Closed,
-                    DeskChange::Reopened,
-                    DeskChange::Reprioritised,
-                    DeskChange::Merged,
-                    DeskChange::Deleted,
-                ][usize::from(*change)],
-                by: None,
-            }),
+            Happens::Command { what, incident: n, device: d } => {
+                let until = Some(Timestamp::from_millis(self.now + 90_000));
+                let window = told::window(device(*d), None, self.now);
+                told::command(*what, *n, incident(*n), until, &window)
+            }
+            Happens::Desk { incident: n, change } => told::desk(incident(*n), *change),
             Happens::Gap => Kind::Gap { since: Timestamp::from_millis(self.now - 60_000) },
             Happens::Reload(n) => {
                 self.plan = *n;

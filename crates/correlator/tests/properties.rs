@@ -5,15 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of a test")]
 
+mod told;
+
 use correlator::Correlator;
-use model::event::{
-    Command, DeskChange, DeskNews, Observation, Operation, Outcome, Severity, Signal, SignalState,
-};
+use model::event::{Observation, Outcome};
 use model::inventory::{DeviceSpec, InventorySpec, LinkSpec, ProbeSpec, SiteSpec};
-use model::settings::Window;
 use model::{
     AlarmState, Change, Criticality, Decision, Event, IncidentId, IntentOp, Inventory, Kind,
-    Priority, Settings, Timestamp,
+    Settings, Timestamp,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,69 +204,21 @@ impl World {
             Happens::Loss { device, pct } => {
                 observation(self.device(*device), "icmp", reply("loss_pct", f64::from(*pct)))
             }
-            Happens::Signal { key, device, problem, severity } => Kind::Signal(Signal {
-                source: "z".into(),
-                key: key.to_string().into(),
-                state: if *problem { SignalState::Problem } else { SignalState::Ok },
-                severity: Some(
-                    [
-                        Severity::Info,
-                        Severity::Warning,
-                        Severity::Average,
-                        Severity::High,
-                        Severity::Disaster,
-                    ][usize::from(*severity)],
-                ),
-                target: match device {
+            Happens::Signal { key, device, problem, severity } => {
+                let target = match device {
                     8 => None,
                     9 => Some("somewhere-else".into()),
-                    d => Some(self.device(*d).into()),
-                },
-                summary: Some("it says so".into()),
-            }),
-            Happens::Command { what, incident: n, device } => {
-                let incident = incident(*n);
-                let window = |silence| Window {
-                    id: format!("w{n}"),
-                    owner: "sari".into(),
-                    reason: "planned".into(),
-                    change: (*device > 4).then(|| format!("chg-{n}")),
-                    rrule: None,
-                    scope: vec![self.device(*device)],
-                    start: Timestamp::from_millis(self.now),
-                    end: Timestamp::from_millis(self.now + 120_000),
-                    silence,
+                    d => Some(self.device(*d)),
                 };
-                let operation = match what {
-                    0 => Operation::Acknowledge { incident },
-                    1 => Operation::Note { incident, text: "x".into() },
-                    2 => Operation::Resolve { incident, reason: "x".into() },
-                    3 => Operation::Reprioritise {
-                        incident,
-                        priority: Priority::P1,
-                        reason: "x".into(),
-                        until: (*device > 3).then(|| Timestamp::from_millis(self.now + 90_000)),
-                    },
-                    4 => Operation::Maintenance(window(false)),
-                    5 => Operation::Silence(window(true)),
-                    _ => Operation::EndWindow { id: format!("w{n}") },
-                };
-                Kind::Command(Command { by: "sari".into(), operation })
+                told::signal(*key, target, *problem, *severity)
             }
-            Happens::Desk { incident: n, change } => Kind::Desk(DeskNews {
-                desk: "rt".into(),
-                incident: incident(*n),
-                change: [
-                    DeskChange::Taken,
-                    DeskChange::Noted,
-                    DeskChange::Closed,
-                    DeskChange::Reopened,
-                    DeskChange::Reprioritised,
-                    DeskChange::Merged,
-                    DeskChange::Deleted,
-                ][usize::from(*change)],
-                by: None,
-            }),
+            Happens::Command { what, incident: n, device } => {
+                let until = (*device > 3).then(|| Timestamp::from_millis(self.now + 90_000));
+                let change = (*device > 4).then(|| format!("chg-{n}"));
+                let window = told::window(self.device(*device), change, self.now);
+                told::command(*what, usize::from(*n), incident(*n), until, &window)
+            }
+            Happens::Desk { incident: n, change } => told::desk(incident(*n), *change),
             Happens::Tick => Kind::Tick,
             Happens::Gap => Kind::Gap { since: Timestamp::from_millis(self.now - 60_000) },
             Happens::Stranger => observation("nobody".into(), "icmp", Outcome::NoReply),

@@ -1,26 +1,19 @@
 //! Whatever the correlator gives as a reason can be read in Indonesian.
 
+mod manual;
 mod story;
 
 use model::Decision;
 use std::collections::BTreeSet;
-use std::path::Path;
 use story::Story;
 
 /// The record is English; people read it through `model::sentence`. A clause of ours that the table
 /// does not have would stand in English on an Indonesian ticket.
 #[test]
 fn every_reason_of_every_story_has_an_indonesian_sentence() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
     let mut missing = BTreeSet::new();
     let mut read = 0;
-    for file in std::fs::read_dir(&dir).unwrap() {
-        let file = file.unwrap().path();
-        if file.extension().is_none_or(|e| e != "txt") {
-            continue;
-        }
-        let text = std::fs::read_to_string(file).unwrap();
-        let script = text.split("\n----\n").next().unwrap();
+    for script in manual::scripts() {
         let mut story = Story::default();
         for line in script.lines() {
             let line = line.split('#').next().filter(|_| !line.contains(" #")).unwrap_or(line);
@@ -28,7 +21,7 @@ fn every_reason_of_every_story_has_an_indonesian_sentence() {
                 story.line(line);
             }
         }
-        let others = words_of_others(script);
+        let others = words_of_others(&script);
         for d in &story.decisions {
             let reason = match d {
                 Decision::Verdict(v) => &*v.reason,

@@ -3,22 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
+mod manual;
 mod story;
 
-use std::path::{Path, PathBuf};
+use manual::{folder, stories};
 use story::Story;
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts")
-}
-
-fn stories() -> Vec<PathBuf> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|f| f.unwrap().path());
-    let mut stories: Vec<_> = files.filter(|f| f.extension().is_some_and(|e| e == "txt")).collect();
-    stories.sort();
-    assert!(stories.len() >= 40, "the manual is long");
-    stories
-}
 
 /// The stories together are the manual of the correlator: its page names each of them, and each
 /// begins with what it shows.
