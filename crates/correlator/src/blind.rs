@@ -144,9 +144,11 @@ impl Correlator {
 
     /// Whether anything behind the device that a probe stands at answered it lately.
     fn observes_behind(&self, probe: u32) -> bool {
-        self.checks_by(probe).into_iter().any(|ix| {
-            let phase = self.state.checks[ix as usize].phase;
-            matches!(phase, Phase::Ok | Phase::Suspect) && self.is_behind(ix)
+        // While it is in doubt this is asked at each of its observations: the first one settles it.
+        self.state.checks.iter().enumerate().any(|(ix, c)| {
+            u32::from(c.probe) == probe
+                && matches!(c.phase, Phase::Ok | Phase::Suspect)
+                && self.is_behind(ix as CheckIx)
         })
     }
 
