@@ -92,10 +92,6 @@ const LONG: &[(&str, &str)] = &[
         "one state machine and its evidence; its levels and its rules stand apart already",
     ),
     (
-        "crates/correlator/src/evaluate.rs",
-        "one walk from what is confirmed to incidents, told in its order",
-    ),
-    (
         "crates/correlator/src/shared_risk.rs",
         "one rule with all its terms, told in the order in which they are weighed",
     ),

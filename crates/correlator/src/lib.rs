@@ -9,6 +9,7 @@
 mod affected;
 mod blind;
 mod bounds;
+mod came_back;
 mod check;
 mod command;
 mod evaluate;

@@ -1,0 +1,84 @@
+//! A device answers again: whom to ask afresh before anything is made of what still fails.
+
+use crate::Correlator;
+use crate::reach::{Thing, held};
+use crate::state::{AlarmKey, Cause, Phase};
+use model::AlarmState;
+use model::inventory::DeviceIx;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why one that was explained by another is asked afresh.
+const EXPLAINED: &str = "what explained it answers again; it is asked afresh";
+/// Why one that explained others is asked afresh.
+const LEADS: &str = "what it leads to answers again; it is asked afresh";
+
+impl Correlator {
+    /// Confirmed, part of no incident yet, and covered by no window.
+    fn waits_to_be_told(&self, key: AlarmKey) -> bool {
+        let alarm = self.state.alarms.get(&key);
+        alarm.is_some_and(|a| held(a.state) && a.incident.is_none() && a.covered_by.is_none())
+    }
+
+    /// A device answers again. What was explained by its silence is asked afresh before anything is
+    /// made of it: it may only need a moment longer. So may what leads to it and fell silent with it:
+    /// half an outage on its way to none is no better explained.
+    pub(crate) fn root_came_back(&mut self, device: DeviceIx) {
+        let target = self.reach.devices[device.0 as usize].target;
+        let mut afresh: BTreeMap<AlarmKey, &str> = BTreeMap::new();
+        if let Some(i) = self.open.get(&Cause::Device(target)) {
+            for key in &self.state.incidents[i].members {
+                let of = self.reach.things[self.target_of_alarm(*key) as usize];
+                // Nobody tells of the ports of one that is silent still: they go where it goes.
+                let untold =
+                    matches!(of, Thing::Port(d, _) if self.reach.devices[d.0 as usize].down());
+                if matches!(key, AlarmKey::Silent(_)) && of != Thing::Device(device) && !untold {
+                    afresh.insert(*key, EXPLAINED);
+                }
+            }
+            self.touched.insert(*i);
+        }
+        let mut seen = BTreeSet::new();
+        let came_back = &self.inventory[device].id;
+        for &(m, _) in self.inventory.graph.neighbours(device.0) {
+            if self.reach.devices[m as usize].down() && !seen.contains(&m) {
+                for x in self.reach.all_around(&self.inventory, m) {
+                    seen.insert(x);
+                    let own = Cause::Device(self.reach.devices[x as usize].target);
+                    for k in self.reach_alarms(x) {
+                        let incident = self.state.alarms.get(&k).and_then(|a| a.incident);
+                        let incident = incident.map(|i| &self.state.incidents[&i]);
+                        if incident.is_some_and(|i| i.cause != own) || self.waits_to_be_told(k) {
+                            afresh.insert(k, EXPLAINED);
+                        } else if incident.is_some_and(|i| i.affected.devices.contains(came_back))
+                            && self.answers_behind(x).is_some()
+                        {
+                            afresh.insert(k, LEADS);
+                        }
+                    }
+                }
+            }
+        }
+        // What was confirmed while it could not be reached, and waited to be explained by that.
+        for key in self.local_alarms_of(device.0) {
+            if let AlarmKey::Silent(ix) = key
+                && !self.proves_reach(ix)
+                && self.waits_to_be_told(key)
+            {
+                afresh.insert(key, EXPLAINED);
+            }
+            self.dirty.alarms.insert(key);
+        }
+        for (key, why) in afresh {
+            // What gave a good sign already needs no more than another one.
+            let AlarmKey::Silent(ix) = key else { continue };
+            let settled = match self.state.alarms.get(&key).map(|a| a.state) {
+                None | Some(AlarmState::Clearing) => true,
+                Some(AlarmState::Flapping) => self.state.checks[ix as usize].phase != Phase::Bad,
+                Some(_) => false,
+            };
+            if !settled {
+                self.confirm_afresh(key, why);
+            }
+        }
+    }
+}
