@@ -252,6 +252,10 @@ impl Correlator {
                 }
                 AlarmKey::Level(..) => format!("{check} of {target} is beyond its level"),
                 AlarmKey::Silent(_) if matches!(i.cause, Cause::Link(_)) => {
+                    // What else is left of a device that is back says nothing of the link.
+                    if !self.is_root_link(self.target_of_alarm(*key), i) {
+                        continue;
+                    }
                     format!("link {root} is down, seen at {target}")
                 }
                 AlarmKey::Silent(_) if self.inventory.device(&target).is_none() => {

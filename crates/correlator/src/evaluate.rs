@@ -697,7 +697,7 @@ impl Correlator {
         }
     }
 
-    fn is_root_link(&self, target: TargetIx, i: &crate::state::Incident) -> bool {
+    pub(crate) fn is_root_link(&self, target: TargetIx, i: &crate::state::Incident) -> bool {
         match self.reach.things[target as usize] {
             Thing::Port(_, Some(l)) => i.root.contains(&self.inventory[l].id),
             _ => false,

@@ -15,7 +15,7 @@ use crate::reach::Component;
 use crate::shared_risk::{Choice, Findings, Part};
 use crate::state::{AlarmKey, Cause, IncidentIx};
 use crate::text::Telling;
-use model::{Change, Condition, IntentOp, Timestamp};
+use model::{AlarmState, Change, Condition, IntentOp, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +103,15 @@ impl Correlator {
                 let since = self.silent_since(d.0);
                 !self.reach.beside_the_lit(&self.inventory, d.0, since)
             }),
-            Cause::Link(_) => !findings.blames(i.cause),
+            // Between two that are reached it fails whatever else does.
+            Cause::Link(t) => {
+                let stands = i.shared.is_none()
+                    && self.inventory.link(self.state.targets.name(t)).is_some_and(|l| {
+                        let ends = self.inventory[l].ends;
+                        ends.iter().all(|d| !self.reach.devices[d.0 as usize].down())
+                    });
+                !stands && !findings.blames(i.cause)
+            }
             Cause::Other(_) | Cause::Blind(_) | Cause::Storm(_) => false,
         }
     }
@@ -234,20 +242,25 @@ impl Correlator {
     }
 
     /// The incident of a device that answers again while a link that led to it is still down: it is
-    /// that link now.
+    /// that link now. The moments of the checks decide whether the port tells its second bad answer
+    /// before or after the last of the others its second good one, so those that only wait for that
+    /// are no reason for another incident. What fails truly behind the link gets its own.
     pub(crate) fn left_of_a_device(&self, key: AlarmKey) -> Option<IncidentIx> {
         let ix = self.state.alarms.get(&key)?.incident?;
         let i = self.state.incidents.get(&ix)?;
         let Cause::Device(t) = i.cause else { return None };
         let d = self.reach.device_of(t)?;
         let over = !self.reach.devices[d.0 as usize].down();
-        let link = |k: &AlarmKey| match k {
+        let leaves = |k: &AlarmKey| match k {
             AlarmKey::Silent(c) => {
                 self.link_of_port(self.state.checks[*c as usize].target).is_some()
+                    || self.state.alarms.get(k).is_some_and(|a| {
+                        matches!(a.state, AlarmState::Suspect | AlarmState::Clearing)
+                    })
             }
             _ => false,
         };
-        (i.open() && over && i.members.iter().all(link)).then_some(ix)
+        (i.open() && over && i.members.iter().all(leaves)).then_some(ix)
     }
 
     /// One that was blamed for a shared failure, or a port of such a link, is good again: the blame
