@@ -42,6 +42,16 @@ impl Correlator {
         })
     }
 
+    /// Whether a port of this link has told something since its device can be asked.
+    pub(crate) fn port_known(&self, link: LinkIx) -> bool {
+        let l = &self.inventory[link];
+        let told = |c: &Check| {
+            c.phase == Phase::Bad || (&*l.kind != CIRCUIT && c.last_reply > Timestamp::MIN)
+        };
+        let mut ends = l.ends.iter().zip(&l.ports);
+        ends.any(|(d, port)| port.as_ref().is_some_and(|p| self.checks_of_port(d.0, p).any(told)))
+    }
+
     /// The checks of a port, unless its device does not answer or its agent is silent: what it said
     /// then is unknown.
     fn checks_of_port<'a>(

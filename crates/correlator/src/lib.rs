@@ -7,6 +7,7 @@
 //! Start at [`Correlator`].
 
 mod affected;
+mod blame;
 mod blind;
 mod bounds;
 mod came_back;

@@ -59,7 +59,7 @@ pub(crate) struct Risks {
 
 /// What fails when some elements fail.
 #[derive(Debug, Clone, Default)]
-struct Fallen {
+pub(crate) struct Fallen {
     /// They, and what needs them.
     devices: BTreeSet<u32>,
     links: BTreeSet<u32>,
@@ -73,9 +73,9 @@ struct Fallen {
 
 /// Something the base rule would open an incident for.
 #[derive(Debug, Clone, Copy)]
-struct Symptom {
-    onset: Timestamp,
-    interval: Duration,
+pub(crate) struct Symptom {
+    pub(crate) onset: Timestamp,
+    pub(crate) interval: Duration,
 }
 
 /// What explains a symptom better than its own failure does.
@@ -296,7 +296,7 @@ impl Correlator {
         }
     }
 
-    fn id_of(&self, e: Part) -> &Arc<str> {
+    pub(crate) fn id_of(&self, e: Part) -> &Arc<str> {
         match e {
             Part::Device(d) => &self.inventory.devices[d as usize].id,
             Part::Link(l) => &self.inventory.links[l as usize].id,
@@ -310,8 +310,11 @@ impl Correlator {
             Some(c) => Some(c.cause),
             None => self.cause_of(s),
         };
-        let told = self.alarms_of(s).into_iter().find_map(|k| self.state.alarms.get(&k)?.incident);
-        told.is_some_and(|i| Some(self.state.incidents[&i].cause) != wanted)
+        self.told_in(s).is_some_and(|i| Some(self.state.incidents[&i].cause) != wanted)
+    }
+
+    pub(crate) fn told_in(&self, s: Part) -> Option<IncidentIx> {
+        self.alarms_of(s).into_iter().find_map(|k| self.state.alarms.get(&k)?.incident)
     }
 
     /// The alarms that a symptom is seen by.
@@ -418,7 +421,7 @@ impl Correlator {
     /// What does not work any more when these fail: what needs them, what cannot be reached because
     /// of that, and what has no link of its own and so is reached through what it needs: a virtual
     /// machine falls with the fibre to the site where its host stands.
-    fn fall(&self, of: &[Part]) -> Fallen {
+    pub(crate) fn fall(&self, of: &[Part]) -> Fallen {
         let mut of: BTreeSet<Part> = of.iter().copied().collect();
         loop {
             let all: Vec<Part> = of.iter().copied().collect();
@@ -519,22 +522,18 @@ impl Correlator {
     }
 
     /// Everything in `fallen` that can be seen and is not in `before`.
-    fn seen_in(&self, fallen: &Fallen, before: &Fallen) -> BTreeSet<Part> {
+    pub(crate) fn seen_in(&self, fallen: &Fallen, before: &Fallen) -> BTreeSet<Part> {
         let device = |d: &&u32| {
-            !self.inventory.devices[**d as usize].passive
+            self.reach.devices[**d as usize].observed
                 && !before.devices.contains(*d)
                 && !before.dark.contains(*d)
         };
         let devices = fallen.devices.iter().chain(&fallen.dark).filter(device);
-        // A link is seen at a port of a device that still stands; elsewhere nobody tells of it.
-        let told = |l: &&u32| {
-            let link = &self.inventory.links[**l as usize];
-            link.ends.iter().zip(&link.ports).any(|(d, port)| {
-                port.is_some() && !fallen.devices.contains(&d.0) && !fallen.dark.contains(&d.0)
-            })
-        };
+        // A link is seen at a port that somebody asks; elsewhere nobody tells of it.
+        let told = |l: &&u32| self.port_known(LinkIx(**l));
         let links = fallen.links.difference(&before.links).filter(told);
-        let services = fallen.services.difference(&before.services);
+        let fails = |s: &&u32| self.symptom(Part::Service(**s)).is_some();
+        let services = fallen.services.difference(&before.services).filter(fails);
         devices
             .map(|d| Part::Device(*d))
             .chain(links.map(|l| Part::Link(*l)))
@@ -643,9 +642,8 @@ impl Correlator {
         suspects: &BTreeMap<Part, Fallen>,
     ) -> Vec<Rc<Choice>> {
         let mut left = symptoms.clone();
-        let mut blamed: Vec<Part> = Vec::new();
-        let mut before = Fallen::default();
-        let mut chosen = Vec::new();
+        let (mut blamed, mut chosen) = self.still_blamed(&mut left);
+        let mut before = self.fall(&blamed);
         loop {
             let mut found: Vec<(Part, BTreeSet<Part>, BTreeSet<Part>)> = Vec::new();
             for (&e, alone) in suspects {
@@ -690,16 +688,20 @@ impl Correlator {
                     (Reverse(covers.len()), falls.len(), self.id_of(*e).clone())
                 })
                 .cloned();
-            let Some((e, falls, covers)) = best else { break };
+            let Some((_, falls, covers)) = best else { break };
             let alike: Vec<Part> = found
                 .iter()
                 .filter(|(_, f, c)| *f == falls && *c == covers)
                 .map(|(e, ..)| *e)
                 .collect();
+            let alike = self.without_what_only_carries(&alike);
             left.retain(|p, _| !covers.contains(p));
-            blamed.push(e);
+            // What is blamed is what is named, and falls with no more than that.
+            blamed.extend(alike.iter().min_by_key(|e| self.id_of(**e)));
             before = self.fall(&blamed);
-            chosen.extend(self.choice_of(&alike, covers, symptoms).map(Rc::new));
+            let onsets = || covers.iter().map(|p| symptoms[p].onset);
+            let Some(span) = onsets().min().zip(onsets().max()) else { break };
+            chosen.extend(self.choice_of(&alike, covers.into_iter().collect(), span).map(Rc::new));
         }
         chosen
     }
@@ -718,25 +720,23 @@ impl Correlator {
         alike.iter().filter(named).copied().collect()
     }
 
-    fn choice_of(
+    pub(crate) fn choice_of(
         &self,
         alike: &[Part],
-        covers: BTreeSet<Part>,
-        symptoms: &BTreeMap<Part, Symptom>,
+        parts: Vec<Part>,
+        span: (Timestamp, Timestamp),
     ) -> Option<Choice> {
-        let alike = &self.without_what_only_carries(alike)[..];
         let mut root: Vec<Arc<str>> = alike.iter().map(|e| self.id_of(*e).clone()).collect();
         root.sort();
         // A device rather than a link, so that the cause stays the same when the link is cleared.
         let by_id = |e: &&Part| (matches!(e, Part::Link(_)), self.id_of(**e).clone());
         let named = alike.iter().filter(|e| self.cause_of(**e).is_some()).min_by_key(by_id)?;
-        let onsets = || covers.iter().map(|p| symptoms[p].onset);
         Some(Choice {
             cause: self.cause_of(*named)?,
             device: self.device_in(&root),
             root,
-            span: (onsets().min()?, onsets().max()?),
-            parts: covers.into_iter().collect(),
+            parts,
+            span,
         })
     }
 

@@ -125,7 +125,8 @@ impl Reference {
             let root = look.without_what_only_carries(root);
             let from = best.symptoms.iter().map(|s| since[s].0).min().unwrap_or(i64::MIN);
             open.retain(|s| !best.symptoms.contains(s));
-            blamed.insert(best.element);
+            // What is blamed is what is named, and falls with no more than that.
+            blamed.extend(root.first());
             roots.insert(look.names(&root));
             self.blamed.push((root, from));
         }

@@ -1,0 +1,113 @@
+//! Who was blamed for what many show stays so until something of it is well: also while something
+//! nearer hides part of it, and when others fail beside it later.
+//!
+//! An everyday picture: the fuse was found to be blown. That the street is dark an hour later makes
+//! nobody put it back into the drawer as good.
+
+use crate::Correlator;
+use crate::shared_risk::{Choice, Part, Symptom};
+use crate::state::IncidentIx;
+use model::Timestamp;
+use model::inventory::LinkIx;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+impl Correlator {
+    /// The elements that are blamed already and may still be, with what they explain of `left`, which
+    /// is taken out of it.
+    pub(crate) fn still_blamed(
+        &self,
+        left: &mut BTreeMap<Part, Symptom>,
+    ) -> (Vec<Part>, Vec<Rc<Choice>>) {
+        let (mut blamed, mut chosen) = (Vec::new(), Vec::new());
+        for ix in self.blamed_for(left.keys()) {
+            let i = &self.state.incidents[&ix];
+            let Some(span) = i.shared.filter(|span| !self.may_grow(ix, *span, left)) else {
+                continue;
+            };
+            // What failed before it did so on its own account.
+            let older = left.iter().filter(|(_, s)| s.onset < span.0).map(|(p, _)| *p);
+            let already: Vec<Part> = blamed.iter().copied().chain(older).collect();
+            let before = self.fall(&already);
+            let mut still: Vec<(Part, BTreeSet<Part>)> = Vec::new();
+            for e in i.root.iter().filter_map(|id| self.part_named(id)) {
+                let with: Vec<Part> = already.iter().copied().chain([e]).collect();
+                let falls = self.seen_in(&self.fall(&with), &before);
+                let fails = falls.iter().any(|p| self.seen_to_fail(*p));
+                if fails && !falls.iter().any(|p| self.well(*p, span.1)) {
+                    still.push((e, falls));
+                }
+            }
+            let most = still.iter().map(|(_, falls)| falls.len()).max();
+            still.retain(|(_, falls)| Some(falls.len()) == most);
+            let Some((e, falls)) = still.iter().min_by_key(|(e, _)| self.id_of(*e)) else {
+                continue;
+            };
+            let covers: Vec<Part> =
+                falls.iter().copied().filter(|p| left.contains_key(p)).collect();
+            blamed.push(*e);
+            left.retain(|p, _| !covers.contains(p));
+            let alike: Vec<Part> = still.iter().map(|(e, _)| *e).collect();
+            if !covers.is_empty() {
+                chosen.extend(self.choice_of(&alike, covers, span).map(Rc::new));
+            }
+        }
+        (blamed, chosen)
+    }
+
+    /// The incidents in which these symptoms are told and for which a shared element is blamed, the
+    /// oldest first.
+    fn blamed_for<'a>(&self, parts: impl Iterator<Item = &'a Part>) -> BTreeSet<IncidentIx> {
+        let told = parts.filter_map(|p| self.told_in(*p));
+        told.filter(|ix| {
+            self.state.incidents.get(ix).is_some_and(|i| i.open() && i.shared.is_some())
+        })
+        .collect()
+    }
+
+    /// Whether another symptom began together with those of this incident: then it is one failure,
+    /// seen less well before, and whoever explains most of it all is looked for again.
+    fn may_grow(
+        &self,
+        ix: IncidentIx,
+        (first, last): (Timestamp, Timestamp),
+        left: &BTreeMap<Part, Symptom>,
+    ) -> bool {
+        left.iter().any(|(p, s)| {
+            let told = self.told_in(*p);
+            let late = self.state.now >= last + s.interval * 2 + self.settings.hold_max;
+            told != Some(ix)
+                && (told.is_none() || !late)
+                && s.onset + s.interval * 2 >= last
+                && s.onset <= first + s.interval * 2
+        })
+    }
+
+    fn part_named(&self, id: &str) -> Option<Part> {
+        let device = self.inventory.device(id).map(|d| Part::Device(d.0));
+        device.or_else(|| self.inventory.link(id).map(|l| Part::Link(l.0)))
+    }
+
+    fn seen_to_fail(&self, p: Part) -> bool {
+        match p {
+            Part::Device(d) => self.reach.devices[d as usize].down(),
+            Part::Link(l) => !self.reach.links[l as usize].down.is_empty(),
+            Part::Service(_) => true,
+        }
+    }
+
+    /// Whether this is well for certain, since what is blamed for it began.
+    fn well(&self, p: Part, since: Timestamp) -> bool {
+        match p {
+            Part::Device(d) => {
+                let view = &self.reach.devices[d as usize];
+                view.observed && !view.down() && view.suspect.is_empty() && view.last_reply > since
+            }
+            Part::Link(l) => {
+                self.reach.links[l as usize].down.is_empty()
+                    && self.port_up(LinkIx(l), since).is_some()
+            }
+            Part::Service(_) => false,
+        }
+    }
+}
