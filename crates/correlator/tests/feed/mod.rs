@@ -34,6 +34,8 @@ pub struct Feed {
     down: BTreeMap<String, i64>,
     /// Since when each symptom can be seen.
     visible: BTreeMap<String, i64>,
+    /// What is silent and hidden by something nearer.
+    hidden: BTreeSet<String>,
     /// Whom to ask: moment within the round, device, and link when it is a port.
     turns: Vec<(i64, String, Option<String>)>,
     pub book: Book,
@@ -168,6 +170,7 @@ impl Feed {
             silent: BTreeMap::new(),
             down: BTreeMap::new(),
             visible: BTreeMap::new(),
+            hidden: BTreeSet::new(),
             turns,
             book: Book::default(),
         };
@@ -217,7 +220,11 @@ impl Feed {
         }
         let seen = self.seen();
         let visible = reference::visible(&self.inventory, &seen);
-        self.visible.retain(|id, _| visible.contains(id));
+        // What was hidden a moment ago is seen anew.
+        let hidden = reference::hidden(&self.inventory, &seen);
+        let was_hidden = std::mem::replace(&mut self.hidden, hidden);
+        let again = |id: &str| was_hidden.contains(id) && !self.hidden.contains(id);
+        self.visible.retain(|id, _| visible.contains(id) && !again(id));
         for id in &visible {
             self.visible.entry(id.clone()).or_insert(self.now);
         }

@@ -17,7 +17,8 @@
 //!    the id; those with the same symptoms and the same D cannot be told apart (but where a device
 //!    that is seen to be silent is among them, the passive ones that carry only it are not named).
 //! 4. What was blamed stays blamed until something of its D is well, also while something nearer
-//!    hides part of it, or all.
+//!    hides part of it; where that hides all, it is masked. What is reached through something hidden is
+//!    hidden with it.
 //! 5. What remains is named alone: the link itself; the device, with its link when exactly one joins
 //!    it to the reachable side and nothing says that the link is well.
 
@@ -82,6 +83,13 @@ pub fn visible(inventory: &Inventory, seen: &Seen) -> BTreeSet<String> {
     look.symptoms().into_keys().map(|e| look.id(e)).collect()
 }
 
+/// The ids of what is silent and hidden behind something nearer, by the ways or by what it is reached
+/// through.
+pub fn hidden(inventory: &Inventory, seen: &Seen) -> BTreeSet<String> {
+    let look = Look::new(inventory, seen);
+    look.hidden().into_iter().map(|e| look.id(e)).collect()
+}
+
 impl Reference {
     /// The roots of what should be open, and not hidden, now.
     pub fn look(&mut self, inventory: &Inventory, seen: &Seen) -> BTreeSet<Root> {
@@ -90,7 +98,7 @@ impl Reference {
         let (mut roots, mut blamed) = (BTreeSet::new(), Set::new());
 
         // Who was blamed stays so until something of it is well.
-        let since = look.symptoms();
+        let (since, hidden) = (look.symptoms(), look.hidden());
         for (before, from) in std::mem::take(&mut self.blamed) {
             // What failed before it did so on its own account.
             let older = open.iter().copied().filter(|s| since[s].0 < from);
@@ -104,7 +112,8 @@ impl Reference {
             let root: Vec<E> = still.into_iter().filter(|e| Some(falls(e).len()) == most).collect();
             let Some(&e) = root.first() else { continue };
             let explained: Set = open.intersection(&look.more(&already, e)).copied().collect();
-            if !explained.is_empty() {
+            // While all of it is hidden nobody can say whether it is over: it is masked.
+            if !explained.is_subset(&hidden) {
                 roots.insert(look.names(&root));
             }
             open.retain(|s| !explained.contains(s));
@@ -359,6 +368,23 @@ impl<'a> Look<'a> {
             }
         }
         all
+    }
+
+    /// What is silent and hidden behind a nearer failure, and what is reached through that.
+    fn hidden(&self) -> Set {
+        let all = self.symptoms();
+        let mut hidden: Vec<bool> = (0..self.devices + self.links)
+            .map(|e| self.silent.contains_key(&e) && !all.contains_key(&e))
+            .collect();
+        loop {
+            let through = |d: &E| {
+                let needs = self.inventory.devices[*d].needs.as_ref();
+                !hidden[*d] && self.links_at(*d).is_empty() && !self.met(needs, &hidden)
+            };
+            let Some(d) = self.silent.keys().copied().find(through) else { break };
+            hidden[d] = true;
+        }
+        (0..hidden.len()).filter(|e| hidden[*e]).collect()
     }
 
     /// The links of a silent device that lead to somebody who answers, or to where a probe stands,
