@@ -37,7 +37,10 @@ impl Correlator {
             self.verdict(at, None, Verdict::UnmatchedTarget, None, reason, false);
             return;
         };
-        let ix = self.check_of(target, o);
+        let ix = match self.check_of(target, o) {
+            Ok(ix) => ix,
+            Err(why) => return self.verdict(at, Some(target), Verdict::Unknown, None, why, false),
+        };
         let probe = self.state.checks[ix as usize].probe;
         self.heard_from(probe);
         let last_at = self.state.checks[ix as usize].last_at;
@@ -206,22 +209,16 @@ impl Correlator {
             return None;
         }
         self.inventory.device_of(name)?;
-        let ix = self.state.targets.intern(name);
-        self.reach.learn(&self.inventory, &self.state);
-        Some(ix)
+        Some(self.intern(name))
     }
 
-    fn check_of(&mut self, target: TargetIx, o: &Observation<'_>) -> CheckIx {
-        let name = self.state.check_names.intern(&o.check);
-        let probe = self.state.probes.intern(&o.probe);
-        if self.posts.len() < self.state.probes.len() {
-            self.learn_probes();
-            self.reach.count_probes(&self.inventory, &self.state);
-        }
-        let key = (target, name as u16, probe as u16);
+    fn check_of(&mut self, target: TargetIx, o: &Observation<'_>) -> Result<CheckIx, &'static str> {
+        let (name, probe) = self.names_of(o)?;
+        let key = (target, name, probe);
         if let Some(ix) = self.reach.check_index.get(&key) {
-            return *ix;
+            return Ok(*ix);
         }
+        self.takes_another_check(target, o)?;
         let ix = self.state.checks.len() as CheckIx;
         let checks = &mut self.state.checks;
         if checks.len() == checks.capacity() {
@@ -230,8 +227,8 @@ impl Correlator {
         }
         checks.push(Check {
             target,
-            name: name as u16,
-            probe: probe as u16,
+            name,
+            probe,
             phase: Phase::Unknown,
             history: 0,
             seen: 0,
@@ -243,8 +240,8 @@ impl Correlator {
         });
         self.reach.index_check(key, ix);
         self.learn_rules();
-        self.observes_as_often(probe as u16, name as u16);
-        ix
+        self.observes_as_often(probe, name);
+        Ok(ix)
     }
 
     fn sample(&self, ix: CheckIx, o: &Observation<'_>) -> Sample {

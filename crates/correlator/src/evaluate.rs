@@ -617,8 +617,11 @@ impl Correlator {
 
     /// Gives a name a number, and learns what it is.
     pub(crate) fn intern(&mut self, name: &str) -> TargetIx {
+        if let Some(ix) = self.state.targets.get(name) {
+            return ix;
+        }
         let ix = self.state.targets.intern(name);
-        self.reach.learn(&self.inventory, &self.state);
+        self.reach.learn_one(&self.inventory, &self.state, ix);
         ix
     }
 
@@ -771,30 +774,5 @@ impl Correlator {
                 self.ask(device);
             }
         }
-    }
-
-    /// After a restart: derives who is open and what stands; decides nothing.
-    pub(crate) fn index_again(&mut self) {
-        self.open = self
-            .state
-            .incidents
-            .iter()
-            .filter(|(_, i)| i.open())
-            .map(|(ix, i)| (i.cause, *ix))
-            .collect();
-        self.over.clear();
-        for (ix, i) in self.state.incidents.iter().filter(|(_, i)| !i.open()) {
-            self.over.entry(i.cause).or_default().insert(*ix);
-        }
-        self.by_id = self.state.incidents.iter().map(|(ix, i)| (i.id.clone(), *ix)).collect();
-        for (ix, s) in self.state.signals.iter().filter(|(_, s)| s.overruled.is_none()) {
-            self.reach.signal_stands(s.target, *ix);
-        }
-        self.signal_index = self
-            .state
-            .signals
-            .iter()
-            .map(|(ix, s)| ((s.source.clone(), s.key.clone()), *ix))
-            .collect();
     }
 }

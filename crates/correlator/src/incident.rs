@@ -42,6 +42,7 @@ impl Correlator {
             && *work != Work::Closed
         {
             self.state.timers.remove(&(*recovered + self.settings.close_after, Timer::Close(*ix)));
+            self.is_not_over(*ix);
             if let Some(i) = self.state.incidents.get_mut(ix) {
                 i.recovered_at = None;
                 i.condition = Condition::Failing;
@@ -54,7 +55,6 @@ impl Correlator {
                 i.since = onset;
                 (i.shared, i.masked_by, i.split_from) = (None, None, None);
             }
-            self.is_not_over(*ix);
             self.open.insert(cause, *ix);
             self.learn_circumstances(*ix, alarms);
             self.touched.insert(*ix);
@@ -502,6 +502,12 @@ impl Correlator {
 
     /// A resolved incident is closed, and forgotten here.
     pub(crate) fn close(&mut self, ix: IncidentIx) {
+        let after = model::time::show_duration(self.settings.close_after);
+        self.close_because(ix, format!("it stayed resolved for {after}"));
+    }
+
+    /// The same, with the reason.
+    pub(crate) fn close_because(&mut self, ix: IncidentIx, reason: String) {
         if self.state.incidents.get(&ix).is_none_or(Incident::open) {
             return;
         }
@@ -510,8 +516,7 @@ impl Correlator {
             if let Some(i) = self.state.incidents.get_mut(&ix) {
                 i.work = Work::Closed;
             }
-            let after = model::time::show_duration(self.settings.close_after);
-            self.incident_line(ix, Change::Closed, format!("it stayed resolved for {after}"));
+            self.incident_line(ix, Change::Closed, reason);
         }
         self.forget(ix);
     }
@@ -522,10 +527,14 @@ impl Correlator {
     fn is_over(&mut self, ix: IncidentIx) {
         let cause = self.state.incidents[&ix].cause;
         self.over.entry(cause).or_default().insert(ix);
+        self.note_over(ix);
     }
 
     fn is_not_over(&mut self, ix: IncidentIx) {
-        let cause = self.state.incidents[&ix].cause;
+        let Incident { cause, recovered_at, .. } = self.state.incidents[&ix];
+        if let Some(since) = recovered_at {
+            self.over_since.remove(&(since, ix));
+        }
         if let Some(all) = self.over.get_mut(&cause) {
             all.remove(&ix);
             if all.is_empty() {

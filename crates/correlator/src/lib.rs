@@ -100,10 +100,14 @@ pub struct Correlator {
     open: BTreeMap<Cause, IncidentIx>,
     /// Those that are over and not forgotten, by what caused them.
     over: BTreeMap<Cause, BTreeSet<IncidentIx>>,
+    /// The same, by when it was over.
+    over_since: BTreeSet<(Timestamp, IncidentIx)>,
     /// All of them, by what people call them.
     by_id: BTreeMap<IncidentId, IncidentIx>,
     /// The signals that stand, by source and key.
     signal_index: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// Those that were overruled were let go of already, to make room.
+    none_overruled: bool,
     /// When each device was asked for the last two times, so that nobody is asked all the time.
     asked: BTreeMap<u32, [Timestamp; 2]>,
     /// Where each probe stands, and by what it is known to see.
@@ -145,6 +149,8 @@ pub struct Counts {
     pub timers: usize,
     /// Times of producers that were ahead of ours and not believed.
     pub clocks_ahead: u64,
+    /// How often bounds were met.
+    pub met: Met,
 }
 
 impl Correlator {
@@ -176,8 +182,10 @@ impl Correlator {
             touched: BTreeSet::new(),
             open: BTreeMap::new(),
             over: BTreeMap::new(),
+            over_since: BTreeSet::new(),
             by_id: BTreeMap::new(),
             signal_index: BTreeMap::new(),
+            none_overruled: false,
             asked: BTreeMap::new(),
             posts: Vec::new(),
             in_season: InSeason::default(),
@@ -234,6 +242,7 @@ impl Correlator {
             checks: self.state.checks.len(),
             timers: self.state.timers.len(),
             clocks_ahead: self.state.clocks_ahead,
+            met: self.state.met,
             ..Counts::default()
         };
         for i in self.open.values().filter_map(|ix| self.state.incidents.get(ix)) {
@@ -254,6 +263,7 @@ impl Correlator {
 
     /// Takes event `number`. Timers due by its time fire first.
     pub fn handle_event(&mut self, number: u64, event: &Event<'_>) {
+        self.let_go_of_names();
         let (now, at) = self.clock(event);
         self.begin(number, event.received.unwrap_or(event.at));
         self.state.last_received = self.event.received;
@@ -295,6 +305,7 @@ impl Correlator {
         if self.unsettled() {
             self.evaluate();
         }
+        self.close_early();
     }
 
     /// Event `number` is written in a way that this version does not understand. It is kept for the

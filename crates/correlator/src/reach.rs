@@ -39,6 +39,12 @@ pub(crate) enum Thing {
     Stranger,
 }
 
+impl Thing {
+    pub(crate) fn is_known(self) -> bool {
+        self != Thing::Stranger
+    }
+}
+
 /// What is known about one device, derived from its checks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DeviceView {
@@ -191,6 +197,12 @@ impl Reach {
             let name = state.targets.name(ix as u32);
             self.things.push(thing(inventory, name));
         }
+    }
+
+    /// Learns what this target is, which may have the place of another one that is gone.
+    pub(crate) fn learn_one(&mut self, inventory: &Inventory, state: &State, target: TargetIx) {
+        self.learn(inventory, state);
+        self.things[target as usize] = thing(inventory, state.targets.name(target));
     }
 
     /// Takes in a check that is new.

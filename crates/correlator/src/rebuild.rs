@@ -50,6 +50,33 @@ impl Correlator {
         Correlator::restore(inventory, settings, state)
     }
 
+    /// After a restart: derives who is open and what stands; decides nothing.
+    pub(crate) fn index_again(&mut self) {
+        self.open = self
+            .state
+            .incidents
+            .iter()
+            .filter(|(_, i)| i.open())
+            .map(|(ix, i)| (i.cause, *ix))
+            .collect();
+        self.over.clear();
+        self.over_since.clear();
+        for (ix, i) in self.state.incidents.iter().filter(|(_, i)| !i.open()) {
+            self.over.entry(i.cause).or_default().insert(*ix);
+            self.over_since.extend(i.recovered_at.map(|since| (since, *ix)));
+        }
+        self.by_id = self.state.incidents.iter().map(|(ix, i)| (i.id.clone(), *ix)).collect();
+        for (ix, s) in self.state.signals.iter().filter(|(_, s)| s.overruled.is_none()) {
+            self.reach.signal_stands(s.target, *ix);
+        }
+        self.signal_index = self
+            .state
+            .signals
+            .iter()
+            .map(|(ix, s)| ((s.source.clone(), s.key.clone()), *ix))
+            .collect();
+    }
+
     fn take_incident(&mut self, line: &IncidentLine, revision: u32, ticketed: bool) {
         let ix = self.state.next_incident;
         self.state.next_incident += 1;

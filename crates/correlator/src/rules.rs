@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Special {
     rules: Vec<CheckRule>,
     /// By check name and exceptions.
-    known: BTreeMap<(u16, Vec<u16>), u16>,
+    known: BTreeMap<(u16, Vec<u16>), u32>,
     /// Their places in `rules`, for the checks that have one of them.
-    of: FxHashMap<CheckIx, u16>,
+    of: FxHashMap<CheckIx, u32>,
     /// So many checks were looked at.
     seen: usize,
 }
@@ -27,7 +27,7 @@ impl Correlator {
         if !self.special.of.is_empty()
             && let Some(n) = self.special.of.get(&ix)
         {
-            return &self.special.rules[usize::from(*n)];
+            return &self.special.rules[*n as usize];
         }
         &self.rules[usize::from(self.state.checks[ix as usize].name)]
     }
@@ -53,7 +53,7 @@ impl Correlator {
                 continue;
             }
             let special = &mut self.special;
-            let next = special.rules.len() as u16;
+            let next = special.rules.len() as u32;
             let n = *special.known.entry((c.name, hold)).or_insert_with_key(|(_, hold)| {
                 special.rules.push(self.settings.rule_with(name, hold));
                 next

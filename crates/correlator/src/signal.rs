@@ -2,13 +2,12 @@
 //! through the target.
 
 use crate::Correlator;
+use crate::bounds::ENDED_SIGNALS_MAX;
 use crate::state::{AlarmKey, IncidentIx, Phase, SignalState, Stood, TargetIx, Timer};
 use model::{AlarmState, Severity, Signal, SignalState as Said, Timestamp, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Ends of problems remembered, so that news that comes late does not open them again.
-const ENDED_MAX: usize = 4096;
 /// Others may say for so long after us that an outage is not over.
 const OVERRULED_AFTER: Duration = Duration::from_mins(15);
 /// The longest summary kept.
@@ -30,6 +29,10 @@ impl Correlator {
         }
         if self.state.ended_signals.get(&name).is_some_and(|ended| ended.covers(at)) {
             self.verdict(at, None, Verdict::Late, None, "that problem ended already", false);
+            return;
+        }
+        if !self.takes_another_signal() {
+            self.turn_away(at);
             return;
         }
         let target = match s.target.as_deref() {
@@ -158,6 +161,7 @@ impl Correlator {
         self.reach.signal_is_over(target, ix);
         if let Some(s) = self.state.signals.get_mut(&ix) {
             s.overruled = Some(self.state.now);
+            self.none_overruled = false;
         }
         if let Some(i) = alarm.incident.and_then(|i| self.state.incidents.get_mut(&i)) {
             i.overruled = true;
@@ -216,6 +220,7 @@ impl Correlator {
             self.reach.signal_is_over(target, ix);
         }
         self.state.signals.remove(&ix);
+        self.there_is_room();
         self.evaluate();
         let incident =
             incident.filter(|i| self.state.incidents.get(i).map(|i| &i.id) == id.as_ref());
@@ -225,10 +230,13 @@ impl Correlator {
     fn remember_end(&mut self, name: (Arc<str>, Arc<str>), end: Stood) {
         let ended = &mut self.state.ended_signals;
         ended.insert(name, end);
-        if ended.len() > ENDED_MAX
-            && let Some(oldest) = ended.iter().min_by_key(|(_, end)| end.at).map(|(k, _)| k.clone())
-        {
-            ended.remove(&oldest);
+        if ended.len() > ENDED_SIGNALS_MAX {
+            // An eighth at a time, for finding the oldest means looking at all of them.
+            let mut all: Vec<Timestamp> = ended.values().map(|end| end.at).collect();
+            let (_, until, _) = all.select_nth_unstable(ENDED_SIGNALS_MAX / 8);
+            let (until, before) = (*until, ended.len());
+            ended.retain(|_, end| end.at > until);
+            self.state.met.ended_signals += (before - ended.len()) as u64;
         }
     }
 }

@@ -102,13 +102,17 @@ pub struct State {
     pub(crate) met: Met,
 }
 
-/// Names with numbers. The numbers never change.
+/// Names with numbers. The number of a name does not change while something stands for it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Names {
     list: Vec<Arc<str>>,
     /// Places in the list, found by the name that stands there: a million names are not kept twice.
     #[serde(skip)]
     index: HashTable<u32>,
+    /// Places that nothing stands at any more, given to the next that come.
+    free: Vec<u32>,
+    /// How many names of the inventory and of checks there were when it was last looked.
+    pub(crate) steady: usize,
 }
 
 impl Names {
@@ -126,10 +130,32 @@ impl Names {
     }
 
     fn add(&mut self, name: Arc<str>) -> u32 {
-        let ix = self.list.len() as u32;
-        self.list.push(name);
+        let ix = self.free.pop().unwrap_or(self.list.len() as u32);
+        if ix as usize == self.list.len() {
+            self.list.push(name);
+        } else {
+            self.list[ix as usize] = name;
+        }
         self.index_one(ix);
         ix
+    }
+
+    /// How many stand for something, as far as is known.
+    pub(crate) fn used(&self) -> usize {
+        self.list.len() - self.free.len()
+    }
+
+    /// Lets go of the others.
+    pub(crate) fn keep(&mut self, stands: &[bool]) {
+        let last = stands.iter().rposition(|s| *s).map_or(0, |ix| ix + 1);
+        self.list.truncate(last);
+        let nothing: Arc<str> = "".into();
+        self.free = (0..last as u32).rev().filter(|ix| !stands[*ix as usize]).collect();
+        for ix in &self.free {
+            self.list[*ix as usize] = nothing.clone();
+        }
+        self.list.shrink_to(last + last / 8);
+        self.reindex();
     }
 
     fn index_one(&mut self, ix: u32) {
@@ -149,7 +175,8 @@ impl Names {
     /// After a snapshot was read: the index is not part of it.
     pub(crate) fn reindex(&mut self) {
         self.index = HashTable::with_capacity(self.list.len());
-        for ix in 0..self.list.len() as u32 {
+        let free: BTreeSet<u32> = self.free.iter().copied().collect();
+        for ix in (0..self.list.len() as u32).filter(|ix| !free.contains(ix)) {
             self.index_one(ix);
         }
     }

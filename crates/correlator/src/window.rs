@@ -165,7 +165,9 @@ impl Correlator {
         if self.state.windows.insert(id.clone(), w).is_some() {
             self.uncover(&id, false);
         }
-        self.spans.insert(id.clone(), span);
+        if let Some(before) = self.spans.insert(id.clone(), span) {
+            self.do_not_turn(&id, before);
+        }
         self.set_timer(span.0, Timer::Window(id.clone()));
         self.set_timer(span.1, Timer::Window(id));
         said
@@ -219,12 +221,22 @@ impl Correlator {
             return format!("there is no window {id} that could end");
         };
         let span = self.spans.remove(id);
+        if let Some(span) = span {
+            self.do_not_turn(id, span);
+        }
         if let Some((start, _)) = span.filter(|(start, _)| *start <= self.state.now) {
             self.finish(window, start, Some(by));
         }
         self.dirty.all = true;
         self.evaluate();
         format!("{id} ends now, says {by}")
+    }
+
+    /// Nobody has to come back for a window as it was.
+    fn do_not_turn(&mut self, id: &str, (start, end): (Timestamp, Timestamp)) {
+        for at in [start, end] {
+            self.state.timers.remove(&(at, Timer::Window(id.to_owned())));
+        }
     }
 
     fn window_ends(&mut self, id: &str) {

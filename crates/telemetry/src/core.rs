@@ -71,6 +71,11 @@ struct ByState {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByBound {
+    bound: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByProbe {
     probe: String,
 }
@@ -97,6 +102,7 @@ pub struct CoreMetrics {
     behind: Gauge,
     last_event: Gauge,
     timers: Gauge,
+    bounds: Family<ByBound, Gauge>,
     isolated: Family<ByProbe, Gauge>,
     silent: Family<ByProbe, Gauge>,
     queued: Family<ByQueue, Gauge>,
@@ -128,6 +134,7 @@ impl CoreMetrics {
             behind: Gauge::default(),
             last_event: Gauge::default(),
             timers: Gauge::default(),
+            bounds: Family::default(),
             isolated: Family::default(),
             silent: Family::default(),
             queued: Family::default(),
@@ -168,6 +175,11 @@ impl CoreMetrics {
             m.last_event.clone(),
         );
         registry.register("core_timers", "Timers of the core that are set", m.timers.clone());
+        registry.register(
+            "core_bounds_met",
+            "How often something was turned away or forgotten early, by the bound of the core",
+            m.bounds.clone(),
+        );
         registry.register(
             "probe_isolated",
             "Whether a probe sees nothing, so that what it observes means nothing",
@@ -244,6 +256,12 @@ impl CoreMetrics {
     /// So many timers are set.
     pub fn timers(&self, n: usize) {
         self.timers.set(i64::try_from(n).unwrap_or(i64::MAX));
+    }
+
+    /// So often this bound was met.
+    pub fn bound_met(&self, bound: &'static str, times: u64) {
+        let times = i64::try_from(times).unwrap_or(i64::MAX);
+        self.bounds.get_or_create_owned(&ByBound { bound }).set(times);
     }
 
     /// These are the probes of the configuration: its id, whether it is isolated, whether it is silent.

@@ -643,6 +643,9 @@ impl CoreLoop {
             metrics.alarms(state.word(), counts.alarms.get(state).copied().unwrap_or(0) as i64);
         }
         metrics.timers(counts.timers);
+        for (bound, times) in counts.met.each() {
+            metrics.bound_met(bound, times);
+        }
         let probes = self.core.probes();
         metrics.probes(probes.iter().map(|p| {
             (&*p.id, p.sight == correlator::Sight::Isolated, p.sight == correlator::Sight::Silent)
