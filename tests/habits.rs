@@ -95,7 +95,6 @@ const LONG: &[(&str, &str)] = &[
         "crates/correlator/src/shared_risk.rs",
         "one rule with all its terms, told in the order in which they are weighed",
     ),
-    ("crates/probe/src/schedule.rs", "one state machine, told with the plan that it follows"),
 ];
 
 /// Where `unsafe` may be written, each with the reason.

@@ -491,6 +491,7 @@ impl Correlator {
             }
         };
         c.phase = Phase::Unknown;
+        c.onset = c.last_at;
         c.seen = 0;
         c.history = 0;
         self.no_longer_suspect(ix);

@@ -249,7 +249,7 @@ pub struct ExplainArgs {
     /// The check, when ID is a target
     pub check: Option<String>,
     /// Why was there no incident for this target at that time (local time unless it has an offset;
-    /// now when there is no @TIME)
+    /// 03:10 is the last one; now when there is no @TIME)
     #[arg(long, value_name = "TARGET@TIME", conflicts_with = "id")]
     pub why_not: Option<String>,
     /// In this language [default: that of the configuration]

@@ -1,7 +1,7 @@
 //! `kentongan explain`.
 
 use super::client::{Answer, Client, word};
-use super::page::{Look, Page, list, text, texts};
+use super::page::{Look, Page, list, now, text, texts};
 use super::{Call, WRONG, incident, print, print_json};
 use crate::cli::ExplainArgs;
 use crate::config;
@@ -32,8 +32,9 @@ pub async fn run(args: &ExplainArgs, call: &Call) -> Result<ExitCode> {
         (Some(asked), _) => {
             let (target, at) = match asked.rsplit_once('@') {
                 Some((target, at)) => {
-                    let Some(at) = config::instant(at, &client.contact.locale.timezone) else {
-                        eprintln!("kentongan: {at:?} is no time such as 2026-11-24T09:15");
+                    let zone = &client.contact.locale.timezone;
+                    let Some(at) = config::past_instant(at, zone, now()) else {
+                        eprintln!("kentongan: {at:?} is no time such as 03:10 or 2026-11-24T03:10");
                         return Ok(ExitCode::from(WRONG));
                     };
                     (target, Some(at))

@@ -22,7 +22,7 @@ pub use environment::PREFIX;
 pub use raw::{JournalKind, SourceKind};
 pub use report::{Level, PROBLEMS_TOLD_MAX, Problem, Report};
 
-pub(crate) use meaning::instant;
+pub(crate) use meaning::{instant, past_instant};
 
 use model::inventory::InventorySpec;
 use model::{Inventory, Settings};

@@ -280,6 +280,24 @@ pub(crate) fn instant(text: &str, timezone: &jiff::tz::TimeZone) -> Option<Times
     Some(Timestamp::from_millis(at.timestamp().as_millisecond()))
 }
 
+/// An instant in the past as people write it: as [`instant`] reads it, or a time of day of
+/// `timezone` alone, the last one before `now`.
+pub(crate) fn past_instant(
+    text: &str,
+    timezone: &jiff::tz::TimeZone,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    instant(text, timezone).or_else(|| {
+        let time: jiff::civil::Time = text.trim().parse().ok()?;
+        let now = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
+        let today = timezone.to_datetime(now).date();
+        [today, today.yesterday().ok()?].into_iter().find_map(|day| {
+            let at = timezone.to_zoned_datetime(day.to_datetime(time)).ok()?.timestamp();
+            (at <= now).then(|| Timestamp::from_millis(at.as_millisecond()))
+        })
+    })
+}
+
 pub(super) fn priorities(root: &raw::Root) -> PriorityTable {
     let mut table = PriorityTable::default();
     let Some(p) = root.priority.get() else { return table };
@@ -302,4 +320,20 @@ pub(super) fn priorities(root: &raw::Root) -> PriorityTable {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_is_the_last_one() {
+        let jakarta = jiff::tz::TimeZone::get("Asia/Jakarta").expect("a zone");
+        let at = |text: &str| instant(text, &jakarta).expect("an instant");
+        let now = at("2026-11-24T03:30");
+        assert_eq!(past_instant("03:10", &jakarta, now), Some(at("2026-11-24T03:10")));
+        assert_eq!(past_instant("23:50", &jakarta, now), Some(at("2026-11-23T23:50")));
+        assert_eq!(past_instant("2026-11-01T08:00", &jakarta, now), Some(at("2026-11-01T08:00")));
+        assert_eq!(past_instant("25:10", &jakarta, now), None);
+    }
 }

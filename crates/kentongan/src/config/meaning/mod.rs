@@ -9,7 +9,7 @@ mod neighbours;
 mod process;
 mod references;
 
-pub(crate) use self::core::instant;
+pub(crate) use self::core::{instant, past_instant};
 
 use super::origin::Place;
 use super::raw;
