@@ -348,6 +348,7 @@ async fn daemon(c: &Configuration, client: &Client) -> Vec<Finding> {
                 Finding::warning(name, detail, "restart it after an upgrade")
             }];
             found.extend(ready(client).await);
+            found.extend(list(&status, "watchers").filter_map(blind));
             let refused = status["config"]["refused"].as_str();
             if let Some(refused) = refused {
                 found.push(Finding::bad(
@@ -370,6 +371,29 @@ async fn daemon(c: &Configuration, client: &Client) -> Vec<Finding> {
             format!("{e:#}"),
             format!("see who listens there: ss -ltnp 'sport = :{}'", c.http.listen.port()),
         )],
+    }
+}
+
+/// A probe that sees nothing, or of which nothing is heard.
+fn blind(watcher: &serde_json::Value) -> Option<Finding> {
+    let name = format!("probe {}", text(watcher, "id"));
+    match watcher["sight"].as_str()? {
+        "isolated" => Some(Finding::bad(
+            name,
+            "isolated: its witnesses, or the device it stands at, fail; what it observes means nothing",
+            "mend the way from that machine into the network; kentongan incident list names the incident",
+        )),
+        "silent" => Some(Finding::warning(
+            name,
+            "nothing was heard of it for a while",
+            "see whether kentongan runs on that machine and reaches the journal",
+        )),
+        "unheard" => Some(Finding::warning(
+            name,
+            "it was never heard",
+            "start kentongan on that machine, or take the [[probe]] out of the inventory",
+        )),
+        _ => None,
     }
 }
 

@@ -793,6 +793,11 @@ fn slips_that_would_go_unnoticed_are_told() {
             "[[device]]\nid = \"p\"\npassive = true\nneeds = \"q\"\n[[device]]\nid = \"q\"\npassive = true\nneeds = \"p\"\n",
             "device[2].needs: needs goes round in a circle: \"p\" needs \"q\" needs \"p\"",
         ),
+        (
+            "",
+            "[[device]]\nid = \"w\"\naddress = \"10.0.0.9\"\nchecks = []\n[[probe]]\nid = \"p\"\nwitnesses = [\"w\"]\n",
+            "witness \"w\" of probe \"p\" is never asked: it has no checks",
+        ),
     ] {
         let said = said(main, inventory);
         assert!(said.len() == 1 && said[0].contains(what), "{what}: {said:#?}");

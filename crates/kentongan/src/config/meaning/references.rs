@@ -87,6 +87,33 @@ impl Reading<'_> {
         self.routes_exist(root, &known);
         self.exceptions_exist(root, &known);
         self.seasons_exist(root, &known);
+        self.witnesses_answer(collected);
+    }
+
+    /// A witness that nobody asks never says anything: its probe would count as seeing for ever.
+    fn witnesses_answer(&mut self, collected: &Collected) {
+        let spec = &collected.spec;
+        for (n, probe) in spec.probes.iter().enumerate() {
+            let Some(place) = collected.probe_place(n) else { continue };
+            for witness in &probe.witnesses {
+                let Some(d) = spec.devices.iter().find(|d| d.id == *witness) else { continue };
+                let asked = d.checks.as_ref().is_none_or(|c| !c.is_empty());
+                let why = if d.passive {
+                    "it is passive"
+                } else if d.address.is_none() && d.addresses.is_empty() {
+                    "it has no address"
+                } else if !asked {
+                    "it has no checks"
+                } else {
+                    continue;
+                };
+                self.warning(
+                    place,
+                    format!("witness {witness:?} of probe {:?} is never asked: {why}", probe.id),
+                    "a witness tells whether the probe sees anything; name devices that are asked and answer",
+                );
+            }
+        }
     }
 
     fn scopes(&mut self, windows: &[(Window, Place)], known: &Known<'_>) {
