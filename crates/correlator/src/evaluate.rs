@@ -523,7 +523,7 @@ impl Correlator {
         let (cause, root) = way.unwrap_or_else(|| self.local_cause(key, target, thing));
         let incident = if let Some(i) = self.open.get(&cause) {
             *i
-        } else if let Some(i) = self.left_of_a_device(key).filter(|_| part.is_some()) {
+        } else if let Some(i) = self.left_of_a_device(key) {
             self.reroot(i, cause, root, None);
             i
         } else {

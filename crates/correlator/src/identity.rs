@@ -242,25 +242,45 @@ impl Correlator {
     }
 
     /// The incident of a device that answers again while a link that led to it is still down: it is
-    /// that link now. The moments of the checks decide whether the port tells its second bad answer
-    /// before or after the last of the others its second good one, so those that only wait for that
-    /// are no reason for another incident. What fails truly behind the link gets its own.
+    /// that link now, whichever end tells of it first. One that names the link comes before others.
+    ///
+    /// The moments of the checks decide whether the port tells its second bad answer before or after
+    /// the last of the others its second good one, so those that only wait for that are no reason
+    /// for another incident. What fails truly behind the device gets its own.
     pub(crate) fn left_of_a_device(&self, key: AlarmKey) -> Option<IncidentIx> {
-        let ix = self.state.alarms.get(&key)?.incident?;
-        let i = self.state.incidents.get(&ix)?;
-        let Cause::Device(t) = i.cause else { return None };
-        let d = self.reach.device_of(t)?;
-        let over = !self.reach.devices[d.0 as usize].down();
-        let leaves = |k: &AlarmKey| match k {
-            AlarmKey::Silent(c) => {
-                self.link_of_port(self.state.checks[*c as usize].target).is_some()
-                    || self.state.alarms.get(k).is_some_and(|a| {
-                        matches!(a.state, AlarmState::Suspect | AlarmState::Clearing)
-                    })
-            }
-            _ => false,
-        };
-        (i.open() && over && i.members.iter().all(leaves)).then_some(ix)
+        let link = self.link_of_port(self.target_of_alarm(key))?;
+        let of_link =
+            |c: &u32| self.link_of_port(self.state.checks[*c as usize].target) == Some(link);
+        let ends = self.inventory[link].ends;
+        let ports = ends.iter().flat_map(|d| self.reach.checks_of_device(d.0)).copied();
+        let told = ports.filter(of_link).map(AlarmKey::Silent);
+        let all: BTreeSet<IncidentIx> = std::iter::once(key)
+            .chain(told)
+            .filter_map(|k| self.state.alarms.get(&k)?.incident)
+            .filter(|ix| self.dissolves_into_a_link(*ix))
+            .collect();
+        let own = self.state.alarms.get(&key).and_then(|a| a.incident);
+        let id = &self.inventory[link].id;
+        let names = |ix: &IncidentIx| self.state.incidents[ix].root.contains(id);
+        all.into_iter().min_by_key(|ix| (!names(ix), own != Some(*ix), *ix))
+    }
+
+    /// Whether the device an incident is about is back, and nothing is left of it but links, and
+    /// what has yet to say whether it is back as well.
+    fn dissolves_into_a_link(&self, ix: IncidentIx) -> bool {
+        let Some(i) = self.state.incidents.get(&ix).filter(|i| i.open()) else { return false };
+        let Cause::Device(t) = i.cause else { return false };
+        let Some(d) = self.reach.device_of(t) else { return false };
+        !self.reach.devices[d.0 as usize].down()
+            && i.members.iter().all(|k| match k {
+                AlarmKey::Silent(c) => {
+                    self.link_of_port(self.state.checks[*c as usize].target).is_some()
+                        || self.state.alarms.get(k).is_some_and(|a| {
+                            matches!(a.state, AlarmState::Suspect | AlarmState::Clearing)
+                        })
+                }
+                _ => false,
+            })
     }
 
     /// One that was blamed for a shared failure, or a port of such a link, is good again: the blame
