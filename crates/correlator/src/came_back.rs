@@ -14,7 +14,7 @@ const LEADS: &str = "what it leads to answers again; it is asked afresh";
 
 impl Correlator {
     /// Confirmed, part of no incident yet, and covered by no window.
-    fn waits_to_be_told(&self, key: AlarmKey) -> bool {
+    pub(crate) fn waits_to_be_told(&self, key: AlarmKey) -> bool {
         let alarm = self.state.alarms.get(&key);
         alarm.is_some_and(|a| held(a.state) && a.incident.is_none() && a.covered_by.is_none())
     }

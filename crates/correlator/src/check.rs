@@ -354,6 +354,9 @@ impl Correlator {
                     );
                 }
                 self.part_of(ix);
+                if phase == Phase::Suspect {
+                    self.only_doubted(ix);
+                }
                 (Verdict::Normal, "answered".into(), first)
             }
             Phase::Bad | Phase::Clearing if c.good_run < up_needs => {
@@ -428,6 +431,7 @@ impl Correlator {
                 if self.proves_reach(ix) {
                     self.ask_around(ix);
                 }
+                self.ask_when_it_has_lasted(ix, lasts);
                 if self.is_flapping(silent(ix)) {
                     return (
                         Verdict::Flapping,
@@ -744,16 +748,6 @@ impl Correlator {
     /// The incident that an alarm asked afresh still belongs to.
     fn lingering(&self, ix: CheckIx) -> Option<u32> {
         self.state.alarms.get(&silent(ix)).and_then(|a| a.incident)
-    }
-
-    /// A check that was asked afresh answers: it is no part of the old incident any more.
-    fn part_of(&mut self, ix: CheckIx) {
-        let key = silent(ix);
-        if self.state.alarms.contains_key(&key) && !self.is_flapping(key) {
-            self.drop_alarm(key);
-            let device = self.reach.device_of(self.state.checks[ix as usize].target);
-            self.dirty.devices.extend(device.map(|d| d.0));
-        }
     }
 
     /// Forgets the samples of what is not confirmed; a confirmed failure must be seen good again

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A device is asked for at most this often.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// At the first sign of a failure so many of those nearer are asked.
 const ASKED_AROUND_MAX: usize = 16;
 /// Another monitor may see an outage this much earlier than we do.

@@ -38,7 +38,7 @@ impl Correlator {
             (*ix, i.recovered_at, i.id.clone(), i.work)
         });
         if let Some((ix, Some(recovered), _, work)) = &before
-            && now < *recovered + self.settings.reopen_within
+            && onset.min(now) < *recovered + self.settings.reopen_within
             && *work != Work::Closed
         {
             self.state.timers.remove(&(*recovered + self.settings.close_after, Timer::Close(*ix)));

@@ -20,6 +20,9 @@ pub(crate) const LOSS: &str = "loss_pct";
 /// The value of a sample that says how many of its flows (packets of one fixed kind each, which take
 /// one way each) got no answer at all.
 pub(crate) const FLOWS: &str = "flows_lost";
+/// So many samples lost in a row count as loss. More are a fade of what is given time to come back:
+/// elsewhere they would be an outage.
+const LOST_IN_A_ROW: u32 = 2;
 /// What is usual is known after so many samples …
 const USUAL_AFTER: u8 = 64;
 /// … and remembered over about so many: half a day at one every 20 s.
@@ -59,7 +62,12 @@ impl Correlator {
     }
 
     /// Samples that got no answer at all were lost, now that an answer shows that it was no outage.
+    /// In doubt the probe asks more often than usual, and a mean is over time: they count as many as
+    /// there would have been at the usual pace.
     pub(crate) fn count_lost(&mut self, ix: CheckIx, at: Timestamp, lost: u32) {
+        let silent = at.since(self.state.checks[ix as usize].onset).as_secs_f64();
+        let usual = silent / self.rule(ix).interval.as_secs_f64().max(0.001);
+        let lost = lost.min((usual as u32).clamp(1, LOST_IN_A_ROW));
         for n in 0..self.rule(ix).thresholds.len() {
             if self.rule(ix).thresholds[n].value == LOSS {
                 for _ in 0..lost {

@@ -13,6 +13,7 @@ mod bounds;
 mod came_back;
 mod check;
 mod command;
+mod doubt;
 mod evaluate;
 mod evidence;
 pub mod explain;
@@ -407,6 +408,7 @@ impl Correlator {
                 Timer::Weigh(ix) => self.weigh_again(ix),
                 Timer::Override(ix) => self.override_ends(ix),
                 Timer::Season(_) => self.season_turns(),
+                Timer::Lasts(ix) => self.has_it_lasted(ix),
             }
         }
     }

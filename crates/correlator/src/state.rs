@@ -509,6 +509,8 @@ pub(crate) enum Timer {
     Override(IncidentIx),
     /// When a season begins or ends.
     Season(u32),
+    /// When a failure that has to last has lasted long enough to be confirmed by one more sample.
+    Lasts(CheckIx),
 }
 
 impl Timer {
@@ -527,6 +529,7 @@ impl Timer {
             Timer::Weigh(_) => "a priority may change again",
             Timer::Override(_) => "a person's priority is over",
             Timer::Season(_) => "a season begins or ends",
+            Timer::Lasts(_) => "a failure may have lasted long enough",
         }
     }
 }

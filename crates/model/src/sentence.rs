@@ -300,6 +300,7 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("it is asked afresh", "ditanya lagi dari awal"),
     ("what explained it answers again", "yang menjelaskannya menjawab lagi"),
     ("what it leads to answers again", "yang ada di belakangnya menjawab lagi"),
+    ("what may explain it answers", "yang mungkin menjelaskannya menjawab"),
     ("time passed", "waktu berlalu"),
     ("configuration {0} takes effect", "konfigurasi {0} mulai berlaku"),
     ("nothing was watched since {0t}", "tidak ada yang dipantau sejak {0}"),

@@ -1,0 +1,80 @@
+//! What was in doubt, and answers before it was confirmed.
+
+use crate::Correlator;
+use crate::evaluate::ASK_AGAIN;
+use crate::reach::silent;
+use crate::state::{Alarm, AlarmKey, CheckIx, Phase, Timer};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What is behind a failure may be silent so much earlier than what is nearer.
+const TOGETHER: Duration = Duration::from_secs(60);
+/// What has lasted long enough is asked for until it has answered, for so long.
+const ASKED_FOR: Duration = Duration::from_secs(10);
+
+impl Correlator {
+    /// A check that was asked afresh answers: it is no part of the old incident any more.
+    pub(crate) fn part_of(&mut self, ix: CheckIx) {
+        let key = silent(ix);
+        if self.state.alarms.contains_key(&key) && !self.is_flapping(key) {
+            self.drop_alarm(key);
+            let device = self.reach.device_of(self.state.checks[ix as usize].target);
+            self.dirty.devices.extend(device.map(|d| d.0));
+        }
+    }
+
+    /// A device that was in doubt answers, and nothing comes of it. What failed with it and waited to
+    /// be explained by it was seen through what was silent, for too short a time to be confirmed: it is
+    /// asked afresh, as behind any other that comes back.
+    pub(crate) fn only_doubted(&mut self, ix: CheckIx) {
+        let check = &self.state.checks[ix as usize];
+        let (since, target) = (check.onset, check.target);
+        let Some(device) = self.reach.device_of(target).filter(|_| self.proves_reach(ix)) else {
+            return;
+        };
+        let mut behind = BTreeSet::new();
+        for m in self.reach.down_beside(&self.inventory, device.0) {
+            if !behind.contains(&m) {
+                behind.extend(self.reach.all_around(&self.inventory, m));
+            }
+        }
+        let further = |m: &u32| self.reach.depth[*m as usize] > self.reach.depth[device.0 as usize];
+        let mut keys: BTreeSet<AlarmKey> =
+            behind.into_iter().filter(further).flat_map(|m| self.reach_alarms(m)).collect();
+        // What was read of its ports just then, and that its agent did not answer.
+        keys.extend(self.local_alarms_of(device.0));
+        let with_it = |a: &Alarm| a.onset + TOGETHER >= since;
+        for key in keys {
+            if matches!(key, AlarmKey::Silent(_))
+                && self.waits_to_be_told(key)
+                && self.state.alarms.get(&key).is_some_and(with_it)
+            {
+                self.confirm_afresh(key, "what may explain it answers; it is asked afresh");
+            }
+        }
+    }
+
+    /// What has to fail for a while is asked when that is over: the next sample of the grid may come
+    /// when the failure has just ended, and nobody would hear of a minute without an answer.
+    pub(crate) fn ask_when_it_has_lasted(&mut self, ix: CheckIx, lasts: Duration) {
+        if !lasts.is_zero() {
+            let onset = self.state.checks[ix as usize].onset;
+            self.set_timer((onset + lasts).max(self.state.now), Timer::Lasts(ix));
+        }
+    }
+
+    /// Asks what is in doubt for as long as it takes to be confirmed.
+    pub(crate) fn has_it_lasted(&mut self, ix: CheckIx) {
+        let c = &self.state.checks[ix as usize];
+        let lasts = self.rule(ix).down_for;
+        let (target, now, long) = (c.target, self.state.now, c.onset + lasts);
+        if c.phase != Phase::Suspect || long > now {
+            return;
+        }
+        self.ask_about(target);
+        if now < long + ASKED_FOR {
+            // It may have been asked a moment ago, and is not asked twice at once.
+            self.set_timer(now + ASK_AGAIN, Timer::Lasts(ix));
+        }
+    }
+}
