@@ -215,8 +215,8 @@ impl Correlator {
     fn check_of(&mut self, target: TargetIx, o: &Observation<'_>) -> Result<CheckIx, &'static str> {
         let (name, probe) = self.names_of(o)?;
         let key = (target, name, probe);
-        if let Some(ix) = self.reach.check_index.get(&key) {
-            return Ok(*ix);
+        if let Some(ix) = self.reach.check_of(&self.state, key) {
+            return Ok(ix);
         }
         self.takes_another_check(target, o)?;
         let ix = self.state.checks.len() as CheckIx;

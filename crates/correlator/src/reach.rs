@@ -89,6 +89,9 @@ pub(crate) struct Reach {
     pub(crate) devices: Vec<DeviceView>,
     /// By link.
     pub(crate) links: Vec<LinkView>,
+    /// The check of each target that was seen first. Most have no other, and where there are a million
+    /// this finds it without looking far.
+    first_check: Vec<CheckIx>,
     /// Checks by target, name and probe.
     pub(crate) check_index: FxHashMap<(TargetIx, u16, u16), CheckIx>,
     /// The checks of each device and its ports.
@@ -163,6 +166,7 @@ impl Reach {
                 inventory.devices.len()
             ],
             links: vec![LinkView::default(); inventory.links.len()],
+            first_check: Vec::new(),
             check_index: FxHashMap::default(),
             signals: BTreeMap::new(),
             service_signals: BTreeMap::new(),
@@ -208,10 +212,27 @@ impl Reach {
     /// Takes in a check that is new.
     pub(crate) fn index_check(&mut self, key: (TargetIx, u16, u16), ix: CheckIx) {
         self.check_index.insert(key, ix);
+        let target = key.0 as usize;
+        if self.first_check.len() <= target {
+            self.first_check.resize(target + 1, CheckIx::MAX);
+        }
+        self.first_check[target] = self.first_check[target].min(ix);
         if let Some(d) = self.device_of(key.0) {
             self.by_device[d.0 as usize].push(ix);
             self.devices[d.0 as usize].by |= bit(u32::from(key.2));
         }
+    }
+
+    /// The check of this target, name and probe, when it was seen before.
+    pub(crate) fn check_of(&self, state: &State, key: (TargetIx, u16, u16)) -> Option<CheckIx> {
+        let first = self.first_check.get(key.0 as usize);
+        if let Some(&ix) = first
+            && let Some(c) = state.checks.get(ix as usize)
+            && (c.target, c.name, c.probe) == key
+        {
+            return Some(ix);
+        }
+        self.check_index.get(&key).copied()
     }
 
     /// Takes in whose evidence counts, and where those stand.
