@@ -409,11 +409,9 @@ impl Correlator {
         }
     }
 
-    /// Whether there is evidence of a failure of the element itself.
-    fn seen_failed(&self, e: Part) -> bool {
-        self.symptom(e).is_some()
-            || matches!(e, Part::Device(d)
-                if self.reach.signals.get(&d).is_some_and(|s| !s.is_empty()))
+    /// Whether others tell of a failure of the element itself.
+    fn signalled(&self, e: Part) -> bool {
+        matches!(e, Part::Device(d) if self.reach.signals.get(&d).is_some_and(|s| !s.is_empty()))
     }
 
     // ---- what fails with what ----
@@ -673,7 +671,9 @@ impl Correlator {
                     self.seen_in(&self.fall(&with), &self.fall(&already))
                 };
                 let others = covers.iter().filter(|p| **p != e).count();
-                if others < if self.seen_failed(e) { 1 } else { 2 } {
+                // Its own failure counts when it is of the same moment.
+                let itself = covers.contains(&e) || self.signalled(e);
+                if others < if itself { 1 } else { 2 } {
                     continue;
                 }
                 let since = covers.iter().map(|p| symptoms[p].onset).max().unwrap_or_default();
