@@ -17,12 +17,13 @@
 //! the inventory alone ([`Risks`]).
 
 use crate::Correlator;
+use crate::falls::Fallen;
 use crate::state::{AlarmKey, Cause, IncidentIx, Phase};
-use model::inventory::{DeviceIx, Element, LinkIx, Needs};
+use model::inventory::{Element, LinkIx, Needs};
 use model::{Inventory, Timestamp};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,23 +53,9 @@ impl From<Element> for Part {
 pub(crate) struct Risks {
     /// Whether there is anything shared at all. Where not, nothing here is ever asked.
     any: bool,
-    needed_by: FxHashMap<Part, Vec<Part>>,
+    pub(crate) needed_by: FxHashMap<Part, Vec<Part>>,
     /// The devices to probe that fail with an element for certain, whatever else stands.
     sure: FxHashMap<Part, Vec<u32>>,
-}
-
-/// What fails when some elements fail.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Fallen {
-    /// They, and what needs them.
-    devices: BTreeSet<u32>,
-    links: BTreeSet<u32>,
-    /// What cannot be reached any more.
-    dark: BTreeSet<u32>,
-    /// Devices where it would be seen first: those that fail, and the ends of what fails.
-    first: BTreeSet<u32>,
-    /// Services whose needs are no longer met.
-    services: BTreeSet<u32>,
 }
 
 /// Something the base rule would open an incident for.
@@ -147,7 +134,11 @@ impl Risks {
     }
 
     /// What fails with these, by needs alone.
-    fn fail(&self, inventory: &Inventory, start: &[Part]) -> (BTreeSet<u32>, BTreeSet<u32>) {
+    pub(crate) fn fail(
+        &self,
+        inventory: &Inventory,
+        start: &[Part],
+    ) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let (mut devices, mut links) = (BTreeSet::new(), BTreeSet::new());
         let mut queue: Vec<Part> = start.to_vec();
         while let Some(p) = queue.pop() {
@@ -335,7 +326,7 @@ impl Correlator {
     // ---- symptoms and evidence ----
 
     /// Whether the base rule would open an incident for this, and since when it fails.
-    fn symptom(&self, p: Part) -> Option<Symptom> {
+    pub(crate) fn symptom(&self, p: Part) -> Option<Symptom> {
         let of_check = |ix: u32| {
             let c = &self.state.checks[ix as usize];
             (c.onset, self.rules[usize::from(c.name)].interval)
@@ -414,130 +405,7 @@ impl Correlator {
         matches!(e, Part::Device(d) if self.reach.signals.get(&d).is_some_and(|s| !s.is_empty()))
     }
 
-    // ---- what fails with what ----
-
-    /// What does not work any more when these fail: what needs them, what cannot be reached because
-    /// of that, and what has no link of its own and so is reached through what it needs: a virtual
-    /// machine falls with the fibre to the site where its host stands.
-    pub(crate) fn fall(&self, of: &[Part]) -> Fallen {
-        let mut of: BTreeSet<Part> = of.iter().copied().collect();
-        loop {
-            let all: Vec<Part> = of.iter().copied().collect();
-            let fallen = self.fall_by_needs(&all);
-            let before = of.len();
-            let works = |e: &Element| match e {
-                Element::Device(d) => !fallen.devices.contains(&d.0) && !fallen.dark.contains(&d.0),
-                Element::Link(l) => !fallen.links.contains(&l.0),
-            };
-            for d in &fallen.dark {
-                let through = self.risks.needed_by.get(&Part::Device(*d)).into_iter().flatten();
-                of.extend(through.filter(|p| match p {
-                    Part::Device(x) => {
-                        let unlinked = self.inventory.graph.neighbours(*x).is_empty();
-                        let needs = self.inventory.devices[*x as usize].needs.as_ref();
-                        unlinked && needs.is_some_and(|n| !n.met(&works))
-                    }
-                    _ => false,
-                }));
-            }
-            if of.len() == before {
-                return fallen;
-            }
-        }
-    }
-
-    fn fall_by_needs(&self, of: &[Part]) -> Fallen {
-        let (devices, links) = self.risks.fail(&self.inventory, of);
-        let mut fallen = Fallen { devices, links, ..Fallen::default() };
-        let mut beside = BTreeSet::new();
-        for &d in &fallen.devices {
-            if self.inventory.devices[d as usize].passive {
-                beside.extend(self.inventory.graph.neighbours(d).iter().map(|(m, _)| *m));
-            } else {
-                fallen.first.insert(d);
-            }
-        }
-        let mut edge = beside.clone();
-        for &l in &fallen.links {
-            let [a, b] = self.inventory.links[l as usize].ends;
-            edge.extend([a.0, b.0]);
-            if !fallen.devices.contains(&a.0) && !fallen.devices.contains(&b.0) {
-                beside.extend([a.0, b.0]);
-            }
-        }
-        let mut lit = BTreeSet::new();
-        for d in edge {
-            if !fallen.devices.contains(&d) && !fallen.dark.contains(&d) && !lit.contains(&d) {
-                self.walk_to_a_probe(d, &mut fallen, &mut lit);
-            }
-        }
-        // What stands beside a dark passive device is seen in its place.
-        for d in fallen.dark.clone() {
-            if self.inventory.devices[d as usize].passive {
-                beside.extend(self.inventory.graph.neighbours(d).iter().map(|(m, _)| *m));
-            }
-        }
-        let dark = beside.into_iter().filter(|d| fallen.dark.contains(d));
-        let first: Vec<u32> =
-            dark.filter(|d| !self.inventory.devices[*d as usize].passive).collect();
-        fallen.first.extend(first);
-        let mut services = BTreeSet::new();
-        for &d in fallen.devices.iter().chain(&fallen.dark) {
-            services.extend(self.inventory.services_of(Element::Device(DeviceIx(d))));
-        }
-        for &l in &fallen.links {
-            services.extend(self.inventory.services_of(Element::Link(LinkIx(l))));
-        }
-        let works = |e: &Element| match e {
-            Element::Device(d) => !fallen.devices.contains(&d.0) && !fallen.dark.contains(&d.0),
-            Element::Link(l) => !fallen.links.contains(&l.0),
-        };
-        services.retain(|s| !self.inventory.services[*s as usize].needs.met(&works));
-        fallen.services = services;
-        fallen
-    }
-
-    /// Whether a way leads from `start` to a probe round what has fallen: nearest first, so that
-    /// little is walked where one does, and no more than what is dark where none does.
-    fn walk_to_a_probe(&self, start: u32, fallen: &mut Fallen, lit: &mut BTreeSet<u32>) {
-        let mut seen = BTreeSet::from([start]);
-        let mut queue = BinaryHeap::from([(Reverse(self.reach.depth[start as usize]), start)]);
-        while let Some((_, n)) = queue.pop() {
-            if self.reach.stands_at(n) || lit.contains(&n) {
-                lit.extend(seen);
-                return;
-            }
-            for &(m, l) in self.inventory.graph.neighbours(n) {
-                let gone = fallen.links.contains(&l)
-                    || fallen.devices.contains(&m)
-                    || self.reach.removed(l);
-                if !gone && seen.insert(m) {
-                    queue.push((Reverse(self.reach.depth[m as usize]), m));
-                }
-            }
-        }
-        fallen.dark.extend(seen);
-    }
-
-    /// Everything in `fallen` that can be seen and is not in `before`.
-    pub(crate) fn seen_in(&self, fallen: &Fallen, before: &Fallen) -> BTreeSet<Part> {
-        let device = |d: &&u32| {
-            self.reach.devices[**d as usize].observed
-                && !before.devices.contains(*d)
-                && !before.dark.contains(*d)
-        };
-        let devices = fallen.devices.iter().chain(&fallen.dark).filter(device);
-        // A link is seen at a port that somebody asks; elsewhere nobody tells of it.
-        let told = |l: &&u32| self.port_known(LinkIx(**l));
-        let links = fallen.links.difference(&before.links).filter(told);
-        let fails = |s: &&u32| self.symptom(Part::Service(**s)).is_some();
-        let services = fallen.services.difference(&before.services).filter(fails);
-        devices
-            .map(|d| Part::Device(*d))
-            .chain(links.map(|l| Part::Link(*l)))
-            .chain(services.map(|s| Part::Service(*s)))
-            .collect()
-    }
+    // ---- who may be blamed ----
 
     /// The unreachable devices beside the reachable side that this one may be unreachable because of,
     /// and their links.
@@ -660,8 +528,13 @@ impl Correlator {
                 let within = falls.iter().filter_map(|p| Some((*p, *left.get(p)?)));
                 let within: Vec<(Part, Symptom)> = within.collect();
                 let covers = best_window(within.clone());
-                let older: Vec<Part> =
-                    within.iter().map(|(p, _)| *p).filter(|p| !covers.contains(p)).collect();
+                let start = covers.iter().map(|p| symptoms[p].onset).min();
+                let earlier = |s: &Symptom| start.is_some_and(|start| s.onset < start);
+                let older: Vec<Part> = within
+                    .iter()
+                    .filter(|(p, s)| !covers.contains(p) && earlier(s))
+                    .map(|(p, _)| *p)
+                    .collect();
                 let falls = if older.is_empty() {
                     falls
                 } else {

@@ -12,8 +12,8 @@
 //!    not failed, nothing that it needs has, and a way over what works leads from it to where a
 //!    probe stands. A device without links stands beside the probe, unless it needs something: then
 //!    it is reached through that, as a virtual machine is through its host.
-//! 3. Element `e` may explain the symptoms in D(e) if nothing observed in D(e) is well, if they are
-//!    at least two, and if they began about together. Most symptoms first, then the smallest D, then
+//! 3. Element `e` may explain the symptoms in D(e) if nothing observed in D(e) is well, or was when
+//!    they had failed, if they are at least two, and if they began about together. Most symptoms first, then the smallest D, then
 //!    the id; those with the same symptoms and the same D cannot be told apart (but where a device
 //!    that is seen to be silent is among them, the passive ones that carry only it are not named).
 //! 4. What was blamed stays blamed until something of its D is well, also while something nearer
@@ -62,6 +62,8 @@ pub struct Reference {
     /// Elements that explain several symptoms, the oldest first: those that look the same, and since
     /// when they can have failed.
     blamed: Vec<(Vec<E>, i64)>,
+    /// What was seen well while another had failed already, and since when that one fails.
+    well_beside: BTreeMap<(E, E), i64>,
 }
 
 /// What should be open, when nothing was blamed before.
@@ -99,6 +101,7 @@ impl Reference {
 
         // Who was blamed stays so until something of it is well.
         let (since, hidden) = (look.symptoms(), look.hidden());
+        self.well_beside.retain(|(s, _), from| since.get(s).is_some_and(|s| s.0 == *from));
         for (before, from) in std::mem::take(&mut self.blamed) {
             // What failed before it did so on its own account.
             let older = open.iter().copied().filter(|s| since[s].0 < from);
@@ -127,6 +130,7 @@ impl Reference {
                 .elements()
                 .into_iter()
                 .filter_map(|e| look.candidate(e, &blamed, &open))
+                .filter(|c| !self.acquitted(c))
                 .collect();
             let Some(best) = all.iter().min_by_key(|c| c.order(&look)) else { break };
             let same = |c: &&Candidate| c.symptoms == best.symptoms && c.observed == best.observed;
@@ -140,9 +144,20 @@ impl Reference {
             self.blamed.push((root, from));
         }
 
+        for (s, (from, _)) in &since {
+            let well = (0..look.devices + look.links).filter(|w| look.well(*w));
+            self.well_beside.extend(well.map(|w| ((*s, w), *from)));
+        }
+
         // Then each for itself.
         roots.extend(open.iter().map(|s| look.alone(*s)));
         roots
+    }
+
+    /// Whether one that would fail with it was seen well when all that it would explain had failed.
+    fn acquitted(&self, c: &Candidate) -> bool {
+        let was_well = |w: &E| c.symptoms.iter().all(|s| self.well_beside.contains_key(&(*s, *w)));
+        c.observed.iter().any(was_well)
     }
 }
 
