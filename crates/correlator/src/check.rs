@@ -712,8 +712,13 @@ impl Correlator {
         let target = self.state.checks[ix as usize].target;
         let flapping = self.count_change(ix);
         if let Some(d) = self.reach.device_of(target) {
+            let view = &self.reach.devices[d.0 as usize];
+            // Also one asked afresh for what it leads to: it is in doubt, and what it explains waits.
+            let in_doubt = view.silent.is_empty()
+                && self.open.contains_key(&state::Cause::Device(target))
+                && self.proves_reach(ix);
             let view = &mut self.reach.devices[d.0 as usize];
-            let was_down = view.down();
+            let was_down = view.down() || in_doubt;
             view.silent.remove(&ix);
             if view.silent.is_empty() {
                 view.answers_elsewhere = 0;
