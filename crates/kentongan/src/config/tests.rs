@@ -794,7 +794,7 @@ fn slips_that_would_go_unnoticed_are_told() {
             "device[2].needs: needs goes round in a circle: \"p\" needs \"q\" needs \"p\"",
         ),
         (
-            "",
+            "[probe]\nid = \"noc-1\"\n",
             "[[device]]\nid = \"w\"\naddress = \"10.0.0.9\"\nchecks = []\n[[probe]]\nid = \"p\"\nwitnesses = [\"w\"]\n",
             "witness \"w\" of probe \"p\" is never asked: it has no checks",
         ),
