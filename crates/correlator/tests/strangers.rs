@@ -122,6 +122,25 @@ fn strangers_that_come_and_go_for_ever_leave_nothing() {
     assert!(most < 10_000 * 600, "{most} bytes");
 }
 
+/// A whole list of problems that ends with one message has one time: the room is made by an eighth all
+/// the same, and news that comes late opens nothing again.
+#[test]
+fn many_that_end_at_once_are_not_forgotten_at_once() {
+    const MANY: usize = 4200;
+    let mut desk = Desk::new(&world());
+    for (at, severity) in [(10 * S, Some(Severity::Warning)), (20 * S, None)] {
+        for n in 0..MANY {
+            desk.signal(at, &format!("{n:04}"), None, severity);
+        }
+    }
+    assert_eq!(turned_away(&desk, "ended_signals"), 4096 / 8);
+    let before = desk.incidents.len();
+    for n in MANY - 3000..MANY {
+        desk.signal(15 * S, &format!("{n:04}"), None, Some(Severity::Warning));
+    }
+    assert_eq!(desk.incidents.len(), before);
+}
+
 #[test]
 fn names_and_ports_that_a_probe_invents_are_bounded() {
     let spec = world();
