@@ -64,16 +64,26 @@ pub struct Met {
 impl Met {
     /// Each bound by its name, and how often it was met.
     pub fn each(&self) -> [(&'static str, u64); 8] {
-        let Met { windows, ended_windows, hidden_targets, signals, .. } = *self;
+        // Whole, so that no bound is forgotten here.
+        let Met {
+            windows,
+            ended_windows,
+            hidden_targets,
+            signals,
+            ended_signals,
+            over,
+            names,
+            checks,
+        } = *self;
         [
             ("windows", windows),
             ("ended_windows", ended_windows),
             ("hidden_targets", hidden_targets),
             ("signals", signals),
-            ("ended_signals", self.ended_signals),
-            ("incidents_over", self.over),
-            ("names", self.names),
-            ("checks_of_device", self.checks),
+            ("ended_signals", ended_signals),
+            ("incidents_over", over),
+            ("names", names),
+            ("checks_of_device", checks),
         ]
     }
 }

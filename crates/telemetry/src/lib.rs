@@ -157,6 +157,7 @@ mod tests {
         t.core.verdicts_given("held", 2);
         t.core.stage_passed(Stage::Record, Duration::from_millis(3));
         t.core.open_incidents("P1", "failing", 1);
+        t.core.bound_met("signals", 7);
         t.http.answered("/livez", "GET", 200, Duration::from_millis(1));
         let open = t.render(Format::OpenMetrics);
         let old = t.render(Format::Prometheus);
@@ -166,6 +167,7 @@ mod tests {
         for sample in [
             "kentongan_verdicts_total{verdict=\"held\"} 2\n",
             "kentongan_open_incidents{priority=\"P1\",condition=\"failing\"} 1\n",
+            "kentongan_core_bounds_met{bound=\"signals\"} 7\n",
             "kentongan_stage_seconds_count{stage=\"record\"} 1\n",
             "kentongan_build_info{version=",
             "process_resident_memory_bytes ",
