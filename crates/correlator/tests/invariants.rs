@@ -257,11 +257,13 @@ impl World {
         }
     }
 
-    fn restart(&mut self) {
-        let bytes = postcard::to_allocvec(self.core.state()).unwrap();
-        let state = postcard::from_bytes(&bytes).unwrap();
-        self.core =
-            Correlator::restore(self.core.inventory().clone(), self.core.settings().clone(), state);
+    /// What is left when all of this has happened.
+    fn after(plans: &[Plan], steps: &[(u32, Happens)]) -> World {
+        let mut world = World::new(plans);
+        for (after, h) in steps {
+            world.step(*after, h);
+        }
+        world
     }
 
     /// Devices that are asked.
@@ -343,7 +345,7 @@ impl World {
     fn step(&mut self, after: u32, h: &Happens) -> Vec<Decision> {
         match h {
             Happens::Restart => {
-                self.restart();
+                told::restart(&mut self.core);
                 return Vec::new();
             }
             Happens::Clocks(minutes) => self.clocks = i64::from(*minutes) * 60_000,
@@ -361,16 +363,9 @@ impl World {
             received: Some(Timestamp::from_millis(self.now)),
             kind: self.kind(h),
         };
-        self.core.handle_event(self.number, &event);
-        let mut said = Vec::new();
-        while let Some(d) = self.core.poll_decision() {
-            if let Decision::Incident(i) = &d
-                && !self.incidents.contains(&i.id)
-            {
-                self.incidents.push(i.id.clone());
-            }
-            self.told.take(&d);
-            said.push(d);
+        let said = told::put(&mut self.core, self.number, &event, &mut self.incidents);
+        for d in &said {
+            self.told.take(d);
         }
         while self.core.poll_ask().is_some() {}
         said
@@ -529,10 +524,7 @@ proptest! {
     /// window hides it after its end, and every device that is down has its incident.
     #[test]
     fn what_fails_for_good_is_told((plans, steps) in life(), silent in prop::collection::btree_set(2usize..8, 1..4)) {
-        let mut world = World::new(&plans);
-        for (after, h) in &steps {
-            world.step(*after, h);
-        }
+        let mut world = World::after(&plans, &steps);
         world.all_is_well(20);
         let silent: BTreeSet<usize> = silent.into_iter().filter(|d| *d < world.devices()).collect();
         world.rounds(40, &silent);
@@ -590,10 +582,7 @@ proptest! {
     /// people heard of each incident is that it is over.
     #[test]
     fn recovery_is_always_told((plans, steps) in life()) {
-        let mut world = World::new(&plans);
-        for (after, h) in &steps {
-            world.step(*after, h);
-        }
+        let mut world = World::after(&plans, &steps);
         world.all_is_well(400);
         prop_assert!(world.told.open.is_empty(), "still open: {:?}", world.told.open);
         for (incident, open) in &world.told.tickets {
@@ -632,10 +621,7 @@ proptest! {
     /// what happened is left but the checks.
     #[test]
     fn what_happened_is_forgotten_in_the_end((plans, steps) in life()) {
-        let mut world = World::new(&plans);
-        for (after, h) in &steps {
-            world.step(*after, h);
-        }
+        let mut world = World::after(&plans, &steps);
         world.all_is_well(400);
         world.now += 73 * HOUR;
         world.step(0, &Happens::Tick);
@@ -655,7 +641,7 @@ proptest! {
         let (mut steady, mut stopped) = (World::new(&plans), World::new(&plans));
         for (n, (after, h)) in without.into_iter().enumerate() {
             if at.contains(&n) {
-                stopped.restart();
+                told::restart(&mut stopped.core);
             }
             prop_assert_eq!(steady.step(*after, h), stopped.step(*after, h), "step {} {:?}", n, h);
         }

@@ -145,13 +145,6 @@ impl World {
         }
     }
 
-    fn restart(&mut self) {
-        let bytes = postcard::to_allocvec(self.core.state()).unwrap();
-        let state = postcard::from_bytes(&bytes).unwrap();
-        self.core =
-            Correlator::restore(self.core.inventory().clone(), self.core.settings().clone(), state);
-    }
-
     fn device(&self, n: usize) -> String {
         let all = &self.core.inventory().devices;
         all[n % all.len()].id.to_string()
@@ -228,7 +221,7 @@ impl World {
 
     fn step(&mut self, after: u32, h: &Happens) -> Vec<Decision> {
         if matches!(h, Happens::Restart) {
-            self.restart();
+            told::restart(&mut self.core);
             return Vec::new();
         }
         self.now += i64::from(after);
@@ -240,16 +233,7 @@ impl World {
             received: Some(Timestamp::from_millis(self.now)),
             kind: self.kind(h),
         };
-        self.core.handle_event(self.number, &event);
-        let mut said = Vec::new();
-        while let Some(d) = self.core.poll_decision() {
-            if let Decision::Incident(i) = &d
-                && !self.incidents.contains(&i.id)
-            {
-                self.incidents.push(i.id.clone());
-            }
-            said.push(d);
-        }
+        let said = told::put(&mut self.core, self.number, &event, &mut self.incidents);
         self.decisions.extend(said.iter().cloned());
         said
     }
@@ -345,7 +329,7 @@ proptest! {
         let (mut steady, mut stopped) = (World::new(devices, &links), World::new(devices, &links));
         for (n, (after, h)) in without.into_iter().enumerate() {
             if at.contains(&n) {
-                stopped.restart();
+                told::restart(&mut stopped.core);
             }
             prop_assert_eq!(steady.step(*after, h), stopped.step(*after, h), "step {} {:?}", n, h);
         }

@@ -155,6 +155,12 @@ pub enum Severity {
     Disaster,
 }
 
+impl Severity {
+    /// Every severity, the mildest first.
+    pub const ALL: [Severity; 5] =
+        [Severity::Info, Severity::Warning, Severity::Average, Severity::High, Severity::Disaster];
+}
+
 /// What a person asked for, and who.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command {
@@ -238,4 +244,17 @@ pub enum DeskChange {
     Merged,
     /// It is gone.
     Deleted,
+}
+
+impl DeskChange {
+    /// Everything that a person can do to a ticket.
+    pub const ALL: [DeskChange; 7] = [
+        DeskChange::Taken,
+        DeskChange::Noted,
+        DeskChange::Closed,
+        DeskChange::Reopened,
+        DeskChange::Reprioritised,
+        DeskChange::Merged,
+        DeskChange::Deleted,
+    ];
 }

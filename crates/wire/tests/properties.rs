@@ -112,17 +112,6 @@ fn operation() -> BoxedStrategy<Operation> {
 fn kind() -> impl Strategy<Value = Kind<'static>> {
     use proptest::option::of;
     use proptest::sample::select;
-    const SEVERITIES: [Severity; 5] =
-        [Severity::Info, Severity::Warning, Severity::Average, Severity::High, Severity::Disaster];
-    const CHANGES: [DeskChange; 7] = [
-        DeskChange::Taken,
-        DeskChange::Noted,
-        DeskChange::Closed,
-        DeskChange::Reopened,
-        DeskChange::Reprioritised,
-        DeskChange::Merged,
-        DeskChange::Deleted,
-    ];
     prop_oneof![
         3 => (id(), id(), id(), outcome()).prop_map(|(probe, target, check, outcome)| {
             Kind::Observation(Observation {
@@ -130,7 +119,7 @@ fn kind() -> impl Strategy<Value = Kind<'static>> {
             })
         }),
         2 => (id(), id(), select(&[SignalState::Problem, SignalState::Ok][..]),
-              of(select(&SEVERITIES[..])), of(id()), of(prose()))
+              of(select(&Severity::ALL[..])), of(id()), of(prose()))
             .prop_map(|(source, key, state, severity, target, summary)| {
                 Kind::Signal(Signal {
                     source: source.into(), key: key.into(), state, severity,
@@ -138,7 +127,7 @@ fn kind() -> impl Strategy<Value = Kind<'static>> {
                 })
             }),
         2 => (id(), operation()).prop_map(|(by, operation)| Kind::Command(Command { by, operation })),
-        1 => (id(), incident(), select(&CHANGES[..]), of(id()))
+        1 => (id(), incident(), select(&DeskChange::ALL[..]), of(id()))
             .prop_map(|(desk, incident, change, by)| Kind::Desk(DeskNews { desk, incident, change, by })),
         1 => (id(), of(id())).prop_map(|(hash, instance)| Kind::Config { hash, instance }),
         1 => time().prop_map(|since| Kind::Gap { since }),

@@ -1,8 +1,10 @@
-//! What others tell, drawn by number: signals, commands of people, news of desks.
+//! What others tell, drawn by number: signals, commands of people, news of desks; and what the core
+//! says to that.
 
+use correlator::Correlator;
 use model::event::{Command, DeskChange, DeskNews, Operation, Severity, Signal, SignalState};
 use model::settings::Window;
-use model::{IncidentId, Kind, Priority, Timestamp};
+use model::{Decision, Event, IncidentId, Kind, Priority, Timestamp};
 
 /// Another monitor says this of `target`.
 pub fn signal(key: u8, target: Option<String>, problem: bool, severity: u8) -> Kind<'static> {
@@ -10,15 +12,7 @@ pub fn signal(key: u8, target: Option<String>, problem: bool, severity: u8) -> K
         source: "z".into(),
         key: key.to_string().into(),
         state: if problem { SignalState::Problem } else { SignalState::Ok },
-        severity: Some(
-            [
-                Severity::Info,
-                Severity::Warning,
-                Severity::Average,
-                Severity::High,
-                Severity::Disaster,
-            ][usize::from(severity)],
-        ),
+        severity: Some(Severity::ALL[usize::from(severity)]),
         target: target.map(Into::into),
         summary: Some("it says so".into()),
     })
@@ -67,15 +61,33 @@ pub fn desk(incident: IncidentId, change: u8) -> Kind<'static> {
     Kind::Desk(DeskNews {
         desk: "rt".into(),
         incident,
-        change: [
-            DeskChange::Taken,
-            DeskChange::Noted,
-            DeskChange::Closed,
-            DeskChange::Reopened,
-            DeskChange::Reprioritised,
-            DeskChange::Merged,
-            DeskChange::Deleted,
-        ][usize::from(change)],
+        change: DeskChange::ALL[usize::from(change)],
         by: None,
     })
+}
+
+/// Event `number` reaches the core: what it decides. Incidents that are new are noted.
+pub fn put(
+    core: &mut Correlator,
+    number: u64,
+    event: &Event<'_>,
+    incidents: &mut Vec<IncidentId>,
+) -> Vec<Decision> {
+    core.handle_event(number, event);
+    let said: Vec<Decision> = std::iter::from_fn(|| core.poll_decision()).collect();
+    for d in &said {
+        if let Decision::Incident(i) = d
+            && !incidents.contains(&i.id)
+        {
+            incidents.push(i.id.clone());
+        }
+    }
+    said
+}
+
+/// The daemon is stopped and started: what is kept is the state alone.
+pub fn restart(core: &mut Correlator) {
+    let bytes = postcard::to_allocvec(core.state()).unwrap();
+    let state = postcard::from_bytes(&bytes).unwrap();
+    *core = Correlator::restore(core.inventory().clone(), core.settings().clone(), state);
 }
