@@ -603,7 +603,7 @@ impl Correlator {
         self.reach.proves_reach(&self.inventory, &self.state, &self.state.checks[ix as usize])
     }
 
-    fn now_suspect(&mut self, ix: CheckIx) {
+    pub(crate) fn now_suspect(&mut self, ix: CheckIx) {
         let c = &self.state.checks[ix as usize];
         if self.proves_reach(ix)
             && !self.state.watchers[usize::from(c.probe)].out
@@ -712,13 +712,9 @@ impl Correlator {
         let target = self.state.checks[ix as usize].target;
         let flapping = self.count_change(ix);
         if let Some(d) = self.reach.device_of(target) {
-            let view = &self.reach.devices[d.0 as usize];
-            // Also one asked afresh for what it leads to: it is in doubt, and what it explains waits.
-            let in_doubt = view.silent.is_empty()
-                && self.open.contains_key(&state::Cause::Device(target))
-                && self.proves_reach(ix);
+            let explains = self.explains_while_in_doubt(ix, d);
             let view = &mut self.reach.devices[d.0 as usize];
-            let was_down = view.down() || in_doubt;
+            let was_down = view.down() || explains;
             view.silent.remove(&ix);
             if view.silent.is_empty() {
                 view.answers_elsewhere = 0;
@@ -751,68 +747,7 @@ impl Correlator {
     }
 
     /// The incident that an alarm asked afresh still belongs to.
-    fn lingering(&self, ix: CheckIx) -> Option<u32> {
+    pub(crate) fn lingering(&self, ix: CheckIx) -> Option<u32> {
         self.state.alarms.get(&silent(ix)).and_then(|a| a.incident)
-    }
-
-    /// Forgets the samples of what is not confirmed; a confirmed failure must be seen good again
-    /// from the start.
-    pub(crate) fn forget_samples(&mut self, ix: CheckIx, why: &str) {
-        let c = &mut self.state.checks[ix as usize];
-        c.good_run = 0;
-        match c.phase {
-            Phase::Bad => {}
-            Phase::Clearing => {
-                c.phase = Phase::Bad;
-                let alarm = self.state.alarms.get(&silent(ix));
-                if alarm.is_some_and(|a| a.state == AlarmState::Clearing) {
-                    self.shift(silent(ix), AlarmState::Raised, why);
-                }
-            }
-            Phase::Ok | Phase::Unknown => {
-                (c.history, c.seen) = (0, 0);
-            }
-            Phase::Suspect => {
-                (c.history, c.seen, c.phase) = (0, 0, Phase::Unknown);
-                self.no_longer_suspect(ix);
-                if self.is_flapping(silent(ix)) {
-                    return;
-                }
-                self.alarm_line(
-                    silent(ix),
-                    AlarmState::Unknown,
-                    AlarmState::Suspect,
-                    self.lingering(ix),
-                    why.into(),
-                );
-            }
-        }
-    }
-
-    /// What was confirmed must be confirmed again, with samples from now on. It stays in its incident.
-    pub(crate) fn confirm_afresh(&mut self, key: AlarmKey, reason: &str) {
-        let AlarmKey::Silent(ix) = key else { return };
-        let now = self.state.now;
-        let target = {
-            let c = &mut self.state.checks[ix as usize];
-            (c.phase, c.history, c.seen, c.good_run, c.onset) = (Phase::Suspect, 0, 0, 0, now);
-            c.target
-        };
-        if let Some(d) = self.reach.device_of(target) {
-            self.reach.devices[d.0 as usize].silent.remove(&ix);
-        }
-        self.now_suspect(ix);
-        if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
-            self.reach.links[l.0 as usize].down.remove(&ix);
-        }
-        let Some(alarm) = self.state.alarms.get_mut(&key) else { return };
-        let was = alarm.state;
-        let incident = alarm.incident;
-        // What flaps keeps flapping; that it fails must be seen again all the same.
-        if was != AlarmState::Flapping {
-            alarm.state = AlarmState::Suspect;
-            self.alarm_line(key, AlarmState::Suspect, was, incident, reason.into());
-        }
-        self.ask_about(target);
     }
 }

@@ -1,9 +1,11 @@
-//! What was in doubt, and answers before it was confirmed.
+//! What is in doubt: put there afresh, asked until it is confirmed, or answering before it was.
 
 use crate::Correlator;
 use crate::evaluate::ASK_AGAIN;
-use crate::reach::silent;
-use crate::state::{Alarm, AlarmKey, CheckIx, Phase, Timer};
+use crate::reach::{Thing, silent};
+use crate::state::{Alarm, AlarmKey, Cause, CheckIx, Phase, Timer};
+use model::AlarmState;
+use model::inventory::DeviceIx;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -76,5 +78,75 @@ impl Correlator {
             // It may have been asked a moment ago, and is not asked twice at once.
             self.set_timer(now + ASK_AGAIN, Timer::Lasts(ix));
         }
+    }
+
+    /// Whether a device that was asked afresh, and is down no more but in doubt, still explains what is
+    /// behind it: when it answers, that is asked afresh as behind any other.
+    pub(crate) fn explains_while_in_doubt(&self, ix: CheckIx, device: DeviceIx) -> bool {
+        let view = &self.reach.devices[device.0 as usize];
+        view.silent.is_empty()
+            && self.open.contains_key(&Cause::Device(self.state.checks[ix as usize].target))
+            && self.proves_reach(ix)
+    }
+
+    /// Forgets the samples of what is not confirmed; a confirmed failure must be seen good again
+    /// from the start.
+    pub(crate) fn forget_samples(&mut self, ix: CheckIx, why: &str) {
+        let c = &mut self.state.checks[ix as usize];
+        c.good_run = 0;
+        match c.phase {
+            Phase::Bad => {}
+            Phase::Clearing => {
+                c.phase = Phase::Bad;
+                let alarm = self.state.alarms.get(&silent(ix));
+                if alarm.is_some_and(|a| a.state == AlarmState::Clearing) {
+                    self.shift(silent(ix), AlarmState::Raised, why);
+                }
+            }
+            Phase::Ok | Phase::Unknown => {
+                (c.history, c.seen) = (0, 0);
+            }
+            Phase::Suspect => {
+                (c.history, c.seen, c.phase) = (0, 0, Phase::Unknown);
+                self.no_longer_suspect(ix);
+                if self.is_flapping(silent(ix)) {
+                    return;
+                }
+                self.alarm_line(
+                    silent(ix),
+                    AlarmState::Unknown,
+                    AlarmState::Suspect,
+                    self.lingering(ix),
+                    why.into(),
+                );
+            }
+        }
+    }
+
+    /// What was confirmed must be confirmed again, with samples from now on. It stays in its incident.
+    pub(crate) fn confirm_afresh(&mut self, key: AlarmKey, reason: &str) {
+        let AlarmKey::Silent(ix) = key else { return };
+        let now = self.state.now;
+        let target = {
+            let c = &mut self.state.checks[ix as usize];
+            (c.phase, c.history, c.seen, c.good_run, c.onset) = (Phase::Suspect, 0, 0, 0, now);
+            c.target
+        };
+        if let Some(d) = self.reach.device_of(target) {
+            self.reach.devices[d.0 as usize].silent.remove(&ix);
+        }
+        self.now_suspect(ix);
+        if let Thing::Port(_, Some(l)) = self.reach.things[target as usize] {
+            self.reach.links[l.0 as usize].down.remove(&ix);
+        }
+        let Some(alarm) = self.state.alarms.get_mut(&key) else { return };
+        let was = alarm.state;
+        let incident = alarm.incident;
+        // What flaps keeps flapping; that it fails must be seen again all the same.
+        if was != AlarmState::Flapping {
+            alarm.state = AlarmState::Suspect;
+            self.alarm_line(key, AlarmState::Suspect, was, incident, reason.into());
+        }
+        self.ask_about(target);
     }
 }
