@@ -154,6 +154,13 @@ impl PriorityName {
 }
 
 impl PriorityNames {
+    /// Those that are given, each with its key.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &PriorityName)> {
+        let all =
+            [("priorities.P1", &self.P1), ("priorities.P2", &self.P2), ("priorities.P3", &self.P3)];
+        all.into_iter().filter_map(|(key, name)| Some((key, name.as_ref()?)))
+    }
+
     /// What `priority` is called; P4 never reaches a desk and counts as P3.
     pub fn name(&self, priority: Priority) -> Option<&PriorityName> {
         match priority {
@@ -345,89 +352,55 @@ impl DeskConfig {
         if self.user.is_some() != (self.password.is_some() || self.password_file.is_some()) {
             problem("user", "user and password (or password_file) belong together".into());
         }
-        for (key, given, kinds) in self.keys_of_kinds() {
-            if given && !kinds.contains(&self.kind) {
+        let keys = crate::desks::keys(self.kind);
+        for (key, given) in self.keys_of_some_kinds() {
+            if given && !keys.contains(&key) {
                 let word = self.kind.word();
                 problem(key, format!("a desk of kind {word:?} has no use for this key"));
             }
         }
-        match self.kind {
-            DeskKind::Rt | DeskKind::Generic => {
-                match self.url.as_deref().map(reqwest::Url::parse) {
-                    None => problem("url", "is missing: the address of the ticket system".into()),
-                    Some(Err(error)) => problem("url", format!("is no address: {error}")),
-                    Some(Ok(url)) if !matches!(url.scheme(), "http" | "https") => {
-                        problem("url", "must begin with http:// or https://".into());
-                    }
-                    Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
-                        problem("url", "must not carry a user or password; use those keys".into());
-                    }
-                    Some(Ok(_)) => {}
+        if keys.contains(&"url") {
+            match self.url.as_deref().map(reqwest::Url::parse) {
+                None => problem("url", "is missing: the address of the ticket system".into()),
+                Some(Err(error)) => problem("url", format!("is no address: {error}")),
+                Some(Ok(url)) if !matches!(url.scheme(), "http" | "https") => {
+                    problem("url", "must begin with http:// or https://".into());
                 }
-            }
-            DeskKind::Builtin => {}
-        }
-        if self.kind == DeskKind::Rt {
-            if self.queue.is_none() {
-                problem("queue", "is missing: the queue that tickets are opened in".into());
-            }
-            let basic = self.user.is_some();
-            let token = self.token.is_some() || self.token_file.is_some();
-            if basic == token {
-                let what = if basic { "stands beside user" } else { "is missing" };
-                let help = "give token (or token_file), or else user and password";
-                problem("token", format!("{what}: {help}"));
-            }
-            for (key, name) in [
-                ("priorities.P1", &self.priorities.P1),
-                ("priorities.P2", &self.priorities.P2),
-                ("priorities.P3", &self.priorities.P3),
-            ] {
-                if matches!(name, Some(PriorityName::Text(_))) {
-                    problem(key, "RT's priorities are numbers".into());
+                Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
+                    problem("url", "must not carry a user or password; use those keys".into());
                 }
-            }
-            if self.key_field.as_ref().is_some_and(|f| f.contains(['{', '}', '\''])) {
-                problem("key_field", "is the plain name of a custom field".into());
+                Some(Ok(_)) => {}
             }
         }
-        if self.kind == DeskKind::Generic {
-            for (key, message) in crate::generic::template_problems(self) {
-                problem(&key, message);
-            }
-        }
+        crate::desks::problems(self, &mut problem);
         found
     }
 
-    /// Which keys belong to which kinds, for those that do not belong to all.
-    fn keys_of_kinds(&self) -> [(&'static str, bool, &'static [DeskKind]); 22] {
-        use DeskKind::{Generic, Rt};
-        const HTTP: &[DeskKind] = &[Rt, Generic];
-        const GENERIC: &[DeskKind] = &[Generic];
-        const RT: &[DeskKind] = &[Rt];
+    /// Which keys are given, of those that not every kind has use for.
+    fn keys_of_some_kinds(&self) -> [(&'static str, bool); 22] {
         [
-            ("url", self.url.is_some(), HTTP),
-            ("token", self.token.is_some() && self.token_file.is_none(), HTTP),
-            ("token_file", self.token_file.is_some(), HTTP),
-            ("user", self.user.is_some(), HTTP),
-            ("password", self.password.is_some() && self.password_file.is_none(), HTTP),
-            ("password_file", self.password_file.is_some(), HTTP),
-            ("queue", self.queue.is_some(), HTTP),
-            ("requestor", self.requestor.is_some(), HTTP),
-            ("key_field", self.key_field.is_some(), RT),
-            ("priorities", self.priorities != PriorityNames::default(), HTTP),
-            ("resolved_status", self.resolved_status.is_some(), HTTP),
-            ("open_status", self.open_status.is_some(), HTTP),
-            ("closed_statuses", !self.closed_statuses.is_empty(), HTTP),
-            ("headers", !self.headers.is_empty(), GENERIC),
-            ("find", self.find.is_some(), GENERIC),
-            ("create", self.create.is_some(), GENERIC),
-            ("note", self.note.is_some(), GENERIC),
-            ("priority", self.priority.is_some(), GENERIC),
-            ("resolve", self.resolve.is_some(), GENERIC),
-            ("reopen", self.reopen.is_some(), GENERIC),
-            ("read", self.read.is_some(), GENERIC),
-            ("empty_finds", self.empty_finds.is_some(), HTTP),
+            ("url", self.url.is_some()),
+            ("token", self.token.is_some() && self.token_file.is_none()),
+            ("token_file", self.token_file.is_some()),
+            ("user", self.user.is_some()),
+            ("password", self.password.is_some() && self.password_file.is_none()),
+            ("password_file", self.password_file.is_some()),
+            ("queue", self.queue.is_some()),
+            ("requestor", self.requestor.is_some()),
+            ("key_field", self.key_field.is_some()),
+            ("priorities", self.priorities != PriorityNames::default()),
+            ("resolved_status", self.resolved_status.is_some()),
+            ("open_status", self.open_status.is_some()),
+            ("closed_statuses", !self.closed_statuses.is_empty()),
+            ("headers", !self.headers.is_empty()),
+            ("find", self.find.is_some()),
+            ("create", self.create.is_some()),
+            ("note", self.note.is_some()),
+            ("priority", self.priority.is_some()),
+            ("resolve", self.resolve.is_some()),
+            ("reopen", self.reopen.is_some()),
+            ("read", self.read.is_some()),
+            ("empty_finds", self.empty_finds.is_some()),
         ]
     }
 

@@ -158,6 +158,30 @@ impl Desk for GenericDesk {
 }
 
 /// What the configuration says that the desk can do.
+pub(crate) const KEYS: &[&str] = &[
+    "url",
+    "token",
+    "token_file",
+    "user",
+    "password",
+    "password_file",
+    "queue",
+    "requestor",
+    "priorities",
+    "resolved_status",
+    "open_status",
+    "closed_statuses",
+    "headers",
+    "find",
+    "create",
+    "note",
+    "priority",
+    "resolve",
+    "reopen",
+    "read",
+    "empty_finds",
+];
+
 pub(crate) fn abilities(config: &DeskConfig) -> Abilities {
     Abilities {
         find: config.find.is_some(),
@@ -170,11 +194,11 @@ pub(crate) fn abilities(config: &DeskConfig) -> Abilities {
     }
 }
 
-/// Everything that is wrong with the operations of a generic desk, each with its key.
-pub(crate) fn template_problems(config: &DeskConfig) -> Vec<(String, String)> {
-    let (map, mut problems) = Mapping::new(config);
-    problems.extend(map.try_out());
-    problems
+pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) {
+    let (map, problems) = Mapping::new(config);
+    for (key, message) in problems.into_iter().chain(map.try_out()) {
+        tell(&key, message);
+    }
 }
 
 fn ticket_context(ticket: &TicketRef) -> Context {

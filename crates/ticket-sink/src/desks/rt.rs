@@ -9,7 +9,7 @@ use crate::config::{DeskConfig, PriorityName};
 use crate::desk::Desk;
 use crate::http::{Ask, Http, Login, Reply, Said, success, urlencode};
 use async_trait::async_trait;
-use delivery::{DeskRules, Draft, Note, Outcome, Row, Snapshot};
+use delivery::{Abilities, DeskRules, Draft, Note, Outcome, Row, Snapshot};
 use model::{Priority, TicketRef};
 use reqwest::Method;
 use secrecy::SecretString;
@@ -40,6 +40,48 @@ struct Mapping {
     closed: Vec<String>,
     /// P1, P2, P3.
     numbers: [i64; 3],
+}
+
+pub(crate) const KEYS: &[&str] = &[
+    "url",
+    "token",
+    "token_file",
+    "user",
+    "password",
+    "password_file",
+    "queue",
+    "requestor",
+    "key_field",
+    "priorities",
+    "resolved_status",
+    "open_status",
+    "closed_statuses",
+    "empty_finds",
+];
+
+pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) {
+    if config.queue.is_none() {
+        tell("queue", "is missing: the queue that tickets are opened in".into());
+    }
+    let basic = config.user.is_some();
+    let token = config.token.is_some() || config.token_file.is_some();
+    if basic == token {
+        let what = if basic { "stands beside user" } else { "is missing" };
+        let help = "give token (or token_file), or else user and password";
+        tell("token", format!("{what}: {help}"));
+    }
+    for (key, name) in config.priorities.named() {
+        if matches!(name, PriorityName::Text(_)) {
+            tell(key, "RT's priorities are numbers".into());
+        }
+    }
+    if config.key_field.as_ref().is_some_and(|f| f.contains(['{', '}', '\''])) {
+        tell("key_field", "is the plain name of a custom field".into());
+    }
+}
+
+pub(crate) const fn abilities() -> Abilities {
+    Abilities::ALL
 }
 
 impl RtDesk {
