@@ -54,6 +54,9 @@ pub(crate) struct Entry {
     settled: u32,
     /// A request that writes and whose end is not on record. There is never a second one.
     doubt: Option<Doubt>,
+    /// The last request about the ticket that was refused: there are desks that say no after they
+    /// have done it, so it is read before anything else is sent.
+    refused: Option<Doubt>,
     /// How often the current thing was tried.
     attempt: u32,
     /// Nothing is done before.
@@ -125,6 +128,8 @@ pub(crate) enum Way {
 struct Look {
     /// No ticket has the key; asked just now, nothing was written since.
     absent: bool,
+    /// What was refused was not done; asked just now, nothing was written since.
+    undone: bool,
     /// Empty looks that came too early to count.
     early: u32,
     /// Empty looks that count.
@@ -160,6 +165,8 @@ pub(crate) enum Next {
     Check,
     /// Read it again after a dry run.
     Refresh,
+    /// Read whether what was refused was done after all.
+    Reread,
     /// Say something.
     Say,
     /// Set the priority.
@@ -199,6 +206,7 @@ impl Entry {
             noted: 0,
             settled: 0,
             doubt: None,
+            refused: None,
             attempt: 0,
             next_try: None,
             abandoned: false,
@@ -239,7 +247,7 @@ impl Entry {
     /// What stands for a `Next` that it does not make a request.
     pub(crate) fn needs_request(next: Next, rules: &DeskRules) -> bool {
         match next {
-            Next::LookUp | Next::Find | Next::Check | Next::Refresh => true,
+            Next::LookUp | Next::Find | Next::Check | Next::Refresh | Next::Reread => true,
             // Whether the desk can is seen when it is planned; that costs nobody anything but a
             // turn.
             Next::Create | Next::SetState => !rules.dry_run,
@@ -269,6 +277,7 @@ impl Entry {
         match line.step {
             DeliveryStep::Reserved => {}
             DeliveryStep::Sending => {
+                self.refused = None;
                 self.attempt = line.attempt;
                 self.next_try = None;
                 self.doubt = Doubt::of(line, false);
@@ -284,12 +293,14 @@ impl Entry {
             | DeliveryStep::Unable
             | DeliveryStep::GivenUp => {
                 self.doubt = None;
+                self.refused = None;
                 self.attempt = 0;
                 self.next_try = None;
                 self.apply_done(line);
             }
             DeliveryStep::Refused => {
                 self.doubt = None;
+                self.refused = Doubt::of(line, true).filter(|d| d.call != DeskCall::Create);
                 self.attempt = line.attempt;
                 self.next_try = line.next_try;
             }

@@ -14,8 +14,15 @@ pub struct DeskRules {
     pub local: bool,
     /// How long one request may take.
     pub timeout: Duration,
-    /// After a lost answer: how long until a look can see what the desk did.
+    /// After we stopped waiting for an answer: how long the desk may still work on the request
+    /// before it is done or dropped. A desk that takes longer may open a second ticket, which is
+    /// found, linked and closed later.
+    pub commit_delay: Duration,
+    /// After a request was done: how long until a look can see it.
     pub visibility_delay: Duration,
+    /// How long another process that has announced a request may have stood still before it sent
+    /// it. Zero where a process that takes over knows that the one before it is gone.
+    pub pause_max: Duration,
     /// How many empty looks, each `visibility_delay` after the one before, it takes to believe that
     /// a lost request did nothing.
     pub empty_looks: u32,
@@ -73,7 +80,9 @@ impl DeskRules {
             dry_run: false,
             local: false,
             timeout: Duration::from_secs(10),
+            commit_delay: Duration::from_secs(30),
             visibility_delay: Duration::from_secs(5),
+            pause_max: Duration::ZERO,
             empty_looks: 2,
             max_in_flight: 4,
             per_minute: 600,
@@ -82,5 +91,11 @@ impl DeskRules {
             refused_max: Duration::from_mins(5),
             can: Abilities::ALL,
         }
+    }
+
+    /// After a request may last have left: how long until a look that shows nothing means that
+    /// nothing was done.
+    pub(crate) fn settling(&self) -> Duration {
+        self.commit_delay + self.visibility_delay
     }
 }

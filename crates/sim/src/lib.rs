@@ -7,6 +7,8 @@
 //!
 //! Start at [`run`]; [`script`] tells what goes wrong, [`province`] makes a network to try it on.
 
+mod courier;
+mod desk;
 mod dice;
 mod fleet;
 mod ledger;
@@ -16,6 +18,8 @@ mod scenario;
 mod schedule;
 mod world;
 
+pub use courier::{Bounds, Ending, History, Mutation, courier};
+pub use desk::{DeskFault, FakeDesk, Ticket};
 pub use dice::Dice;
 pub use fleet::{DEVICES_MAX, DEVICES_MIN, province};
 pub use measure::{Came, Cause, IncidentSeen, OUTAGE, Report, Stages, quantile};

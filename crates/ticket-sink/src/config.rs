@@ -35,7 +35,12 @@ pub struct DeskConfig {
     /// How many requests may leave in a minute.
     #[serde(default = "default_per_minute")]
     pub per_minute: u32,
-    /// After a lost answer: how long it may take until what the desk did can be seen by a search.
+    /// After a lost answer: how long the desk may still work on the request before it is done or
+    /// dropped (its own time limit for a request). Only then is a ticket opened again that no search
+    /// shows.
+    #[serde(default = "default_commit_delay")]
+    pub commit_delay: String,
+    /// How long it may take until what the desk did can be seen by a search.
     #[serde(default = "default_visibility_delay")]
     pub visibility_delay: String,
     /// How many empty searches, each `visibility_delay` after the one before, it takes to believe
@@ -233,6 +238,9 @@ pub struct DeskProblem {
 fn default_timeout() -> String {
     "10s".into()
 }
+fn default_commit_delay() -> String {
+    "30s".into()
+}
 fn default_visibility_delay() -> String {
     "5s".into()
 }
@@ -257,6 +265,7 @@ impl DeskConfig {
             timeout: default_timeout(),
             max_in_flight: default_max_in_flight(),
             per_minute: 60_000,
+            commit_delay: "0s".into(),
             visibility_delay: "0s".into(),
             empty_finds: None,
             retry_max: default_retry_max(),
@@ -329,12 +338,13 @@ impl DeskConfig {
         }
         for (key, text) in [
             ("timeout", &self.timeout),
+            ("commit_delay", &self.commit_delay),
             ("visibility_delay", &self.visibility_delay),
             ("retry_max", &self.retry_max),
         ] {
             match parse_duration(text) {
                 Err(message) => problem(key, message),
-                Ok(d) if d.is_zero() && key != "visibility_delay" => {
+                Ok(d) if d.is_zero() && !key.ends_with("_delay") => {
                     problem(key, "must be longer than zero".into());
                 }
                 Ok(_) => {}

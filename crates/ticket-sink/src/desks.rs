@@ -90,6 +90,11 @@ fn rules(config: &DeskConfig) -> DeskRules {
         dry_run: config.dry_run,
         local: builtin,
         timeout: DeskConfig::duration(&config.timeout, Duration::from_secs(10)),
+        commit_delay: if builtin {
+            Duration::ZERO
+        } else {
+            DeskConfig::duration(&config.commit_delay, Duration::from_secs(30))
+        },
         visibility_delay: if builtin {
             Duration::ZERO
         } else {

@@ -1,6 +1,6 @@
 //! What an answer means for an entry: a line, or nothing that needs to be on record.
 
-use super::{Entry, FAILED_LOOK_EVERY, FIRST_LOOK, Look, Name, REFUSALS_MAX, Way};
+use super::{Doubt, Entry, FAILED_LOOK_EVERY, FIRST_LOOK, Look, Name, REFUSALS_MAX, Way};
 use crate::answer::{Answer, Outcome, Row, Snapshot};
 use crate::backoff::backoff;
 use crate::rules::DeskRules;
@@ -144,21 +144,36 @@ impl Entry {
         self.look.failed = 0;
         self.look.not_before = None;
         let Some(doubt) = &self.doubt else {
-            return Some(self.read_back(name, &snapshot, now));
+            return match self.rereads(rules).cloned() {
+                Some(refused) => self.read_after_refusal(name, &refused, &snapshot, now),
+                None => Some(self.read_back(name, &snapshot, now)),
+            };
         };
-        let landed = match doubt.call {
-            DeskCall::Note => {
-                doubt.operation.as_ref().is_some_and(|op| snapshot.notes.contains(op))
-            }
-            DeskCall::Priority => doubt.priority.is_some_and(|p| snapshot.priorities.contains(&p)),
-            _ => doubt.open == snapshot.open,
-        };
-        if landed {
+        if doubt.shows_in(&snapshot) {
             self.look = Look::default();
             let line = self.doubt_line(name, DeliveryStep::Found, now)?;
             return Some(DeliveryLine { reason: "the desk has done it".into(), ..line });
         }
         self.seen_nothing(name, "the ticket does not show it", rules, false, asked, now)
+    }
+
+    /// A ticket that was read because a request about it was refused.
+    fn read_after_refusal(
+        &mut self,
+        name: Name<'_>,
+        refused: &Doubt,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        if !refused.shows_in(snapshot) {
+            self.look.undone = true;
+            return None;
+        }
+        self.look = Look::default();
+        Some(DeliveryLine {
+            reason: "the desk refused it and has done it all the same".into(),
+            ..self.line_about(refused, name, DeliveryStep::Found, now)
+        })
     }
 
     /// A ticket that was read without a doubt: after its create, or after a dry run.
@@ -296,8 +311,24 @@ impl Entry {
             });
         }
         let max = if refused >= REFUSALS_MAX { rules.refused_max } else { rules.retry_max };
-        let pause = backoff(&self.key, line.attempt, rules.retry_first, max);
+        let mut pause = backoff(&self.key, line.attempt, rules.retry_first, max);
+        if line.call == Some(DeskCall::Create) && !retry {
+            // There are desks that say no after they have opened the ticket. Before another is
+            // opened a look is taken, and by then that look can see it.
+            pause = pause.max(rules.settling());
+        }
         Some(DeliveryLine { next_try: Some(now + pause), reason, ..line })
+    }
+}
+
+impl Doubt {
+    /// Whether the ticket is as if the request had been done.
+    fn shows_in(&self, snapshot: &Snapshot) -> bool {
+        match self.call {
+            DeskCall::Note => self.operation.as_ref().is_some_and(|op| snapshot.notes.contains(op)),
+            DeskCall::Priority => self.priority.is_some_and(|p| snapshot.priorities.contains(&p)),
+            _ => self.open == snapshot.open,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The next thing to do for an entry: the difference between what should be and what is known.
 
-use super::{DRY_RUN_ID, Entry, FIRST_LOOK, Known, Name, Next, Plan, RECORD_SLACK, Way};
+use super::{DRY_RUN_ID, Doubt, Entry, FIRST_LOOK, Known, Name, Next, Plan, RECORD_SLACK, Way};
 use crate::answer::{Call, Draft, Note};
 use crate::desired::Pending;
 use crate::rules::DeskRules;
@@ -38,7 +38,9 @@ impl Entry {
         if let Some(until) = self.paused(now) {
             return Next::Wait(until);
         }
-        if !rules.dry_run && known.dry && rules.can.read {
+        if self.rereads(rules).is_some() {
+            Next::Reread
+        } else if !rules.dry_run && known.dry && rules.can.read {
             Next::Refresh
         } else if !rules.dry_run && !known.checked && rules.can.read {
             Next::Check
@@ -73,6 +75,15 @@ impl Entry {
 
     fn paused(&self, now: Timestamp) -> Option<Timestamp> {
         self.next_try.max(self.look.not_before).filter(|until| *until > now)
+    }
+
+    /// What was refused and is still to be read, where that can be read.
+    pub(super) fn rereads(&self, rules: &DeskRules) -> Option<&Doubt> {
+        let can = |d: &&Doubt| match d.call {
+            DeskCall::Note => rules.can.read_notes,
+            _ => rules.can.read,
+        };
+        self.refused.as_ref().filter(can).filter(|_| !self.look.undone && !rules.dry_run)
     }
 
     fn pending(&self, known: &Known) -> Option<&Pending> {
@@ -114,6 +125,10 @@ impl Entry {
             Next::Create => self.plan_create(name, rules, now),
             Next::Check | Next::Refresh => {
                 Plan::Ask(Call::Read { ticket: self.ticket()?.clone(), notes: false })
+            }
+            Next::Reread => {
+                let notes = self.refused.as_ref()?.call == DeskCall::Note;
+                Plan::Ask(Call::Read { ticket: self.ticket()?.clone(), notes })
             }
             Next::Say => {
                 let known = self.standing(rules)?;
@@ -256,17 +271,27 @@ impl Entry {
         step: DeliveryStep,
         now: Timestamp,
     ) -> Option<DeliveryLine> {
-        let doubt = self.doubt.as_ref()?;
-        Some(DeliveryLine {
-            call: Some(doubt.call),
-            op: doubt.op,
-            operation: doubt.operation.clone(),
-            revision: doubt.revision,
-            attempt: doubt.attempt,
-            priority: doubt.priority,
-            open: doubt.open,
+        Some(self.line_about(self.doubt.as_ref()?, name, step, now))
+    }
+
+    /// A line about a request that was sent.
+    pub(super) fn line_about(
+        &self,
+        sent: &Doubt,
+        name: Name<'_>,
+        step: DeliveryStep,
+        now: Timestamp,
+    ) -> DeliveryLine {
+        DeliveryLine {
+            call: Some(sent.call),
+            op: sent.op,
+            operation: sent.operation.clone(),
+            revision: sent.revision,
+            attempt: sent.attempt,
+            priority: sent.priority,
+            open: sent.open,
             ..self.line(name, step, now)
-        })
+        }
     }
 
     pub(super) fn doubtful_line(
@@ -278,13 +303,19 @@ impl Entry {
     ) -> Option<DeliveryLine> {
         let doubt = self.doubt.as_ref()?;
         let restarted = matches!(self.way, Way::Rest);
-        // Of a request that another process sent nobody knows when it ended; of ours we know that
-        // we stopped waiting for it now, and one to a part of ourselves ended with us.
-        let ended = if restarted && !rules.local { doubt.deadline.max(now) } else { now };
+        // A request that another process announced may have left until its deadline, and as much
+        // later as that process may have stood still between its last look at the clock and the
+        // sending. Of ours we know that we stopped waiting for it now; one to a part of ourselves
+        // ended with us.
+        let left = match restarted {
+            true if rules.local => now,
+            true => doubt.deadline.max(now) + rules.pause_max,
+            false => now,
+        };
         let first_look =
             if restarted { Duration::ZERO } else { FIRST_LOOK.min(rules.visibility_delay) };
         Some(DeliveryLine {
-            deadline: Some(ended + rules.visibility_delay),
+            deadline: Some(left + rules.settling()),
             next_try: Some(now + first_look),
             reason: reason.to_owned(),
             ..self.doubt_line(name, DeliveryStep::Doubtful, now)?

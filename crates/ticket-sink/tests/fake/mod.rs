@@ -427,6 +427,7 @@ pub fn rt_config(url: &str) -> String {
         queue = "Network"
         token = "{TOKEN}"
         timeout = "600ms"
+        commit_delay = "150ms"
         visibility_delay = "150ms"
         retry_max = "300ms"
         "#
@@ -443,6 +444,7 @@ pub fn odd_config(url: &str) -> String {
         token = "{TOKEN}"
         queue = "jaringan"
         timeout = "600ms"
+        commit_delay = "150ms"
         visibility_delay = "150ms"
         retry_max = "300ms"
         priorities = {{ P1 = 9, P2 = 5, P3 = 1 }}
