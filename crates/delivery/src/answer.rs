@@ -165,8 +165,11 @@ pub struct Row {
 }
 
 /// A ticket as read back.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
+    /// The desk says for certain that it is not there any more (404, or a status that says deleted).
+    /// Nothing else here counts then.
+    pub gone: bool,
     /// The key that stands on it.
     pub key: Option<String>,
     /// Whether it is open.

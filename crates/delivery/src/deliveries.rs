@@ -63,6 +63,8 @@ struct Desk {
     writing: BTreeSet<Turn>,
     /// Whose next thing is a request.
     asking: BTreeSet<Turn>,
+    /// Whose next thing is a look of a sweep, for when there is nothing else to ask.
+    sweeping: BTreeSet<Turn>,
     /// Whose request is announced on record and may leave.
     outgoing: BTreeSet<Turn>,
     /// Who waits for an instant.
@@ -88,6 +90,7 @@ struct Place {
 enum Line {
     Writing(Turn),
     Asking(Turn),
+    Sweeping(Turn),
     Outgoing(Turn),
     Waiting(Timestamp),
 }
@@ -291,6 +294,7 @@ impl Deliveries {
                 d.in_flight == 0
                     && d.writing.is_empty()
                     && d.asking.is_empty()
+                    && d.sweeping.is_empty()
                     && d.outgoing.is_empty()
                     && d.waiting.is_empty()
             })
@@ -396,7 +400,7 @@ impl Deliveries {
         let keyless = self.keyless.contains(name);
         let key = (incident.clone(), name.clone());
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        let name = Name { desk: name, incident };
+        let name = Name { instance: &self.instance, desk: name, incident };
         let line = entry.handle_answer(name, answer, &at.rules, keyless, now);
         self.lines.extend(line);
         self.place(incident, &key.1);
@@ -411,6 +415,22 @@ impl Deliveries {
                 entry.closing = true;
             }
             self.place(incident, &desk);
+        }
+    }
+
+    /// Looks at every ticket once more, whenever its desk has nothing else to do: whether it is still
+    /// there, and whether it is the only one with its key.
+    pub fn sweep(&mut self) {
+        let all: Vec<(IncidentId, Arc<str>)> = self.entries.keys().cloned().collect();
+        for (incident, desk) in all {
+            let rules = self.desks.get(&desk).map(|d| &d.rules);
+            if rules.is_none_or(|r| r.dry_run || !r.can.find) || self.keyless.contains(&desk) {
+                continue;
+            }
+            if let Some(entry) = self.entries.get_mut(&(incident.clone(), desk.clone())) {
+                entry.to_sweep = entry.ticket().is_some();
+            }
+            self.place(&incident, &desk);
         }
     }
 
@@ -452,7 +472,8 @@ impl Deliveries {
     pub fn poll_timeout(&self, now: Timestamp) -> Option<(Timestamp, Wake)> {
         let waits = self.desks.values().filter_map(|d| d.waiting.first());
         let pause = waits.map(|(until, _)| (*until, Wake::Pause)).min();
-        let held = self.desks.values().filter(|d| !d.asking.is_empty() && d.has_slot());
+        let asks = |d: &&Desk| !(d.asking.is_empty() && d.sweeping.is_empty());
+        let held = self.desks.values().filter(asks).filter(|d| d.has_slot());
         let pace = held.map(|d| (d.pace.next(now), Wake::Pace)).min();
         pause.into_iter().chain(pace).min()
     }
@@ -464,7 +485,7 @@ impl Deliveries {
         };
         let Some((name, incident)) = self.desks.iter().find_map(next) else { return false };
         if let Some(entry) = self.entries.get_mut(&(incident.clone(), name.clone())) {
-            let who = Name { desk: &name, incident: &incident };
+            let who = Name { instance: &self.instance, desk: &name, incident: &incident };
             self.lines.extend(entry.call_off(who, "we are about to stop", now));
         }
         self.place(&incident, &name);
@@ -492,7 +513,7 @@ impl Deliveries {
     ) -> Option<Request> {
         let desk = self.desks.get_mut(name)?;
         let entry = self.entries.get_mut(&(incident.clone(), name.clone()))?;
-        let who = Name { desk: name, incident };
+        let who = Name { instance: &self.instance, desk: name, incident };
         let request = |entry: &Entry, call: Call, deadline| Request {
             desk: name.clone(),
             incident: incident.clone(),
@@ -569,6 +590,7 @@ impl Deliveries {
             (Way::Outgoing(_), _) => Some(Line::Outgoing(turn())),
             (_, Next::Nothing) => None,
             (_, Next::Wait(until)) => Some(Line::Waiting(until)),
+            (_, Next::Sweep | Next::Verify) => Some(Line::Sweeping(turn())),
             (_, next) if Entry::needs_request(next, &desk.rules) => Some(Line::Asking(turn())),
             _ => Some(Line::Writing(turn())),
         };
@@ -589,6 +611,7 @@ impl Desk {
             in_flight: 0,
             writing: BTreeSet::new(),
             asking: BTreeSet::new(),
+            sweeping: BTreeSet::new(),
             outgoing: BTreeSet::new(),
             waiting: BTreeSet::new(),
             unsettled: BTreeSet::new(),
@@ -610,14 +633,15 @@ impl Desk {
             return Some(incident.clone());
         }
         let free = self.has_slot() && self.pace.next(now) <= now;
-        let asking = self.asking.first().filter(|_| free);
-        asking.map(|(_, _, incident)| incident.clone())
+        let asking = self.asking.first().or_else(|| self.sweeping.first());
+        asking.filter(|_| free).map(|(_, _, incident)| incident.clone())
     }
 
     fn insert(&mut self, incident: &IncidentId, place: Place) {
         match &place.line {
             Some(Line::Writing(turn)) => self.writing.insert(turn.clone()),
             Some(Line::Asking(turn)) => self.asking.insert(turn.clone()),
+            Some(Line::Sweeping(turn)) => self.sweeping.insert(turn.clone()),
             Some(Line::Outgoing(turn)) => self.outgoing.insert(turn.clone()),
             Some(Line::Waiting(until)) => self.waiting.insert((*until, incident.clone())),
             None => true,
@@ -635,6 +659,7 @@ impl Desk {
         match &place.line {
             Some(Line::Writing(turn)) => self.writing.remove(turn),
             Some(Line::Asking(turn)) => self.asking.remove(turn),
+            Some(Line::Sweeping(turn)) => self.sweeping.remove(turn),
             Some(Line::Outgoing(turn)) => self.outgoing.remove(turn),
             Some(Line::Waiting(until)) => self.waiting.remove(&(*until, incident.clone())),
             None => true,

@@ -39,7 +39,7 @@ pub(crate) struct Desired {
     pub(crate) priority: Priority,
     /// One line.
     pub(crate) title: String,
-    /// The body; emptied once the ticket exists.
+    /// The body; a successor of the ticket would have it as well.
     pub(crate) text: String,
     /// The queue or group.
     pub(crate) group: Option<Arc<str>>,
@@ -98,9 +98,8 @@ impl Default for Desired {
 }
 
 impl Desired {
-    /// Takes one more intent in. `noted`: up to which revision everything was said already;
-    /// `exists`: the ticket exists, so its body is not needed any more.
-    pub(crate) fn fold(&mut self, intent: &Intent, noted: u32, exists: bool) {
+    /// Takes one more intent in. `noted`: up to which revision everything was said already.
+    pub(crate) fn fold(&mut self, intent: &Intent, noted: u32) {
         if intent.op == IntentOp::Notify || intent.revision <= self.revision {
             return;
         }
@@ -113,9 +112,7 @@ impl Desired {
                 self.open = true;
                 self.title = one_line(&intent.title);
                 self.received = intent.received;
-                if !exists {
-                    self.text.clone_from(&intent.text);
-                }
+                self.text.clone_from(&intent.text);
             }
             IntentOp::Resolve | IntentOp::Merge => self.open = false,
             IntentOp::Reopen => self.open = true,
@@ -193,7 +190,7 @@ mod tests {
     fn folded(ops: &[(IntentOp, Priority)]) -> Desired {
         let mut desired = Desired::default();
         for (n, (op, priority)) in ops.iter().enumerate() {
-            desired.fold(&intent("a", n as u32 + 1, *op, *priority), 0, false);
+            desired.fold(&intent("a", n as u32 + 1, *op, *priority), 0);
         }
         desired
     }
@@ -231,7 +228,7 @@ mod tests {
     fn notes_are_bounded_and_a_title_is_one_line() {
         let mut desired = Desired::default();
         for n in 1..=NOTES_MAX as u32 + 10 {
-            desired.fold(&intent("a", n, IntentOp::Note, P2), 0, false);
+            desired.fold(&intent("a", n, IntentOp::Note, P2), 0);
         }
         assert_eq!((desired.notes.len(), desired.left_out), (NOTES_MAX, 10));
         assert_eq!(desired.notes[0].revision, 11);

@@ -57,6 +57,8 @@ pub(crate) struct Entry {
     /// The last request about the ticket that was refused: there are desks that say no after they
     /// have done it, so it is read before anything else is sent.
     refused: Option<Doubt>,
+    /// Other open tickets with the key, which are to be told and closed.
+    twins: Vec<Twin>,
     /// How often the current thing was tried.
     attempt: u32,
     /// Nothing is done before.
@@ -69,6 +71,12 @@ pub(crate) struct Entry {
     pub(crate) way: Way,
     #[serde(skip)]
     look: Look,
+    /// A sweep has not come by yet.
+    #[serde(skip)]
+    pub(crate) to_sweep: bool,
+    /// The sweep's search did not show the ticket: it is read next.
+    #[serde(skip)]
+    missed: bool,
     /// Some request about it has left.
     #[serde(skip)]
     pub(crate) asked: bool,
@@ -91,6 +99,14 @@ struct Known {
     dry: bool,
 }
 
+/// Another open ticket with the same key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Twin {
+    ticket: TicketRef,
+    /// It says which ticket counts.
+    told: bool,
+}
+
 /// A request whose end is not on record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Doubt {
@@ -107,6 +123,8 @@ struct Doubt {
     /// It is on record as a doubt; before that it is a request under way (or one that was under way
     /// when the process ended).
     noticed: bool,
+    /// The ticket that it is about, when that is not the one that counts.
+    about: Option<TicketRef>,
 }
 
 /// What this process is doing about it.
@@ -169,6 +187,14 @@ pub(crate) enum Next {
     Reread,
     /// Say something.
     Say,
+    /// Tell another ticket with the key which one counts.
+    TellTwin,
+    /// Close another ticket with the key.
+    CloseTwin,
+    /// Look whether the ticket is there, and whether it is alone.
+    Sweep,
+    /// Read the ticket that a sweep did not find.
+    Verify,
     /// Set the priority.
     SetPriority,
     /// Resolve or open again.
@@ -190,6 +216,7 @@ pub(crate) enum Plan {
 /// Who an entry is; entries do not repeat it.
 #[derive(Clone, Copy)]
 pub(crate) struct Name<'a> {
+    pub(crate) instance: &'a Arc<str>,
     pub(crate) desk: &'a Arc<str>,
     pub(crate) incident: &'a IncidentId,
 }
@@ -207,11 +234,14 @@ impl Entry {
             settled: 0,
             doubt: None,
             refused: None,
+            twins: Vec::new(),
             attempt: 0,
             next_try: None,
             abandoned: false,
             way: Way::Rest,
             look: Look::default(),
+            to_sweep: false,
+            missed: false,
             asked: false,
         }
     }
@@ -226,6 +256,7 @@ impl Entry {
     /// The desk does not show yet what it should.
     pub(crate) fn unsettled(&self) -> bool {
         self.doubt.is_some()
+            || !self.twins.is_empty()
             || (self.desired.wanted && !self.abandoned && self.settled < self.desired.revision)
     }
 
@@ -247,11 +278,17 @@ impl Entry {
     /// What stands for a `Next` that it does not make a request.
     pub(crate) fn needs_request(next: Next, rules: &DeskRules) -> bool {
         match next {
-            Next::LookUp | Next::Find | Next::Check | Next::Refresh | Next::Reread => true,
+            Next::LookUp
+            | Next::Find
+            | Next::Check
+            | Next::Refresh
+            | Next::Reread
+            | Next::Sweep
+            | Next::Verify => true,
             // Whether the desk can is seen when it is planned; that costs nobody anything but a
             // turn.
-            Next::Create | Next::SetState => !rules.dry_run,
-            Next::Say => !rules.dry_run && rules.can.note,
+            Next::Create | Next::SetState | Next::CloseTwin => !rules.dry_run,
+            Next::Say | Next::TellTwin => !rules.dry_run && rules.can.note,
             Next::SetPriority => !rules.dry_run && rules.can.priority,
             Next::Nothing
             | Next::Wait(_)
@@ -318,6 +355,21 @@ impl Entry {
                     known.checked = true;
                 }
             }
+            DeliveryStep::Twin => {
+                let new = line.about.iter().filter(|t| self.twins.iter().all(|w| w.ticket != **t));
+                let new = new.map(|t| Twin { ticket: t.clone(), told: false });
+                self.twins.extend(new.collect::<Vec<_>>());
+            }
+            DeliveryStep::Gone => {
+                self.known = None;
+                self.twins.clear();
+                self.doubt = None;
+                self.refused = None;
+                self.settled = 0;
+                self.abandoned = !self.desired.open;
+                self.attempt = 0;
+                self.next_try = None;
+            }
             DeliveryStep::Settled => {
                 self.attempt = 0;
                 self.next_try = None;
@@ -333,6 +385,14 @@ impl Entry {
     /// Something was done, or shall count as done.
     fn apply_done(&mut self, line: &DeliveryLine) {
         let dry = line.step == DeliveryStep::DryRun;
+        if let Some(about) = &line.about {
+            if line.call == Some(DeskCall::Resolve) {
+                self.twins.retain(|t| t.ticket != *about);
+            } else if let Some(twin) = self.twins.iter_mut().find(|t| t.ticket == *about) {
+                twin.told = true;
+            }
+            return;
+        }
         match line.call {
             Some(DeskCall::Create | DeskCall::Find) => match &line.ticket {
                 Some(ticket) if line.step != DeliveryStep::GivenUp => {
@@ -345,7 +405,6 @@ impl Entry {
                         said_priority: line.priority,
                         dry,
                     });
-                    self.desired.text = String::new();
                 }
                 _ => self.abandoned = true,
             },
@@ -380,7 +439,10 @@ impl Entry {
 
     /// Takes one more intent in.
     pub(crate) fn fold(&mut self, intent: &model::Intent) {
-        self.desired.fold(intent, self.noted, self.known.is_some());
+        if intent.op == IntentOp::Reopen {
+            self.abandoned = false;
+        }
+        self.desired.fold(intent, self.noted);
         if self.settled >= self.desired.revision {
             self.desired.waiting_since = None;
         }
@@ -400,6 +462,7 @@ impl Doubt {
             priority: line.priority,
             deadline: line.deadline.unwrap_or(line.at),
             noticed,
+            about: line.about.clone(),
         })
     }
 }

@@ -280,6 +280,83 @@ fn of_several_tickets_with_the_key_the_oldest_wins_and_the_others_are_named() {
     assert_eq!(desk(&mut world, "rt").writes, 0);
 }
 
+/// A ticket that somebody deleted gets a successor while the failure lasts, under a key of its own.
+#[test]
+fn a_deleted_ticket_gets_a_successor_while_the_failure_lasts() {
+    use IntentOp::{Create, Resolve};
+    let mut world = quiet(vec![DeskRules::new("rt")], &[(0, intent("a", 1, Create, Priority::P2))]);
+    world.drive();
+    desk(&mut world, "rt").deleted = Some(1);
+    world.deliveries.sweep();
+    world.drive();
+    assert_eq!(desk(&mut world, "rt").tickets.len(), 2);
+    let successor = model::id::ticket_key(&IncidentId::from_text("a"), INSTANCE, 1);
+    assert_eq!(desk(&mut world, "rt").tickets[1].key, successor);
+    assert!(steps(&world, "a").contains(&"gone".into()));
+    world.deliveries.sweep();
+    world.drive();
+    assert_eq!(desk(&mut world, "rt").tickets.len(), 2, "the successor is there");
+    // Once the failure is over nobody needs another.
+    let resolve = intent("a", 2, Resolve, Priority::P2);
+    world.later(Duration::ZERO, Coming::Intent(Box::new(resolve)));
+    world.drive();
+    desk(&mut world, "rt").deleted = Some(2);
+    world.deliveries.sweep();
+    world.drive();
+    assert_eq!(desk(&mut world, "rt").tickets.len(), 2);
+    assert_eq!(world.deliveries.status()[0].pending, 0);
+}
+
+/// What is rebuilt after a crash knows of the successor.
+#[test]
+fn a_ticket_that_cannot_be_opened_again_gets_a_successor() {
+    use IntentOp::{Create, Reopen, Resolve};
+    let mut rules = DeskRules::new("rt");
+    rules.can.reopen = false;
+    let mut world = quiet(
+        vec![rules],
+        &[
+            (0, intent("a", 1, Create, Priority::P2)),
+            (60, intent("a", 2, Resolve, Priority::P2)),
+            (120, intent("a", 3, Reopen, Priority::P2)),
+        ],
+    );
+    world.drive();
+    let open: Vec<bool> = desk(&mut world, "rt").tickets.iter().map(|t| t.open).collect();
+    assert_eq!(open, [false, true]);
+    world.snapshot = None;
+    world.crash();
+    world.later(Duration::ZERO, Coming::Intent(Box::new(intent("a", 4, Resolve, Priority::P2))));
+    world.drive();
+    let open: Vec<bool> = desk(&mut world, "rt").tickets.iter().map(|t| t.open).collect();
+    assert_eq!(open, [false, false]);
+}
+
+#[test]
+fn a_sweep_tells_and_closes_another_ticket_with_the_key_and_asks_nobody_twice() {
+    let mut world =
+        quiet(vec![DeskRules::new("rt")], &[(0, intent("a", 1, IntentOp::Create, Priority::P2))]);
+    world.drive();
+    let (now, key) = (world.now, model::id::ticket_key(&IncidentId::from_text("a"), INSTANCE, 0));
+    desk(&mut world, "rt").tickets.push(Ticket {
+        key,
+        seen_from: now,
+        open: true,
+        priority: Priority::P2,
+        notes: Vec::new(),
+    });
+    world.loaded.push((DeskCall::Resolve, Fault::LostAfterCommit));
+    world.deliveries.sweep();
+    world.drive();
+    let rt = desk(&mut world, "rt");
+    assert_eq!((rt.tickets[0].open, rt.tickets[1].open), (true, false));
+    assert_eq!((rt.tickets[0].notes.len(), rt.tickets[1].notes.len()), (0, 1));
+    let writes = rt.writes;
+    world.deliveries.sweep();
+    world.drive();
+    assert_eq!(desk(&mut world, "rt").writes, writes);
+}
+
 #[test]
 fn a_line_that_becomes_durable_too_late_lets_nothing_leave() {
     let mut d = Deliveries::new(INSTANCE, vec![DeskRules::new("rt")]);

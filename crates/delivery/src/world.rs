@@ -77,6 +77,8 @@ struct Ticket {
 #[derive(Debug, Default)]
 struct Desk {
     tickets: Vec<Ticket>,
+    /// The number of a ticket that somebody deleted.
+    deleted: Option<usize>,
     writes: usize,
     reads: usize,
     down_until: Option<Timestamp>,
@@ -91,6 +93,10 @@ impl Desk {
             open: t.open,
             priorities: vec![t.priority],
         }
+    }
+
+    fn is_deleted(&self, at: &TicketRef) -> bool {
+        self.deleted.is_some_and(|n| n.to_string() == at.id)
     }
 
     fn ticket(&mut self, at: &TicketRef) -> &mut Ticket {
@@ -132,7 +138,8 @@ impl Desk {
                     .tickets
                     .iter()
                     .enumerate()
-                    .filter(|(_, t)| t.seen_from <= now && (everything || t.key == *key));
+                    .filter(|(n, t)| t.seen_from <= now && self.deleted != Some(n + 1))
+                    .filter(|(_, t)| everything || t.key == *key);
                 // The desk that ignores its filter shows a page, and ours is not on it.
                 let rows: Vec<Row> = rows
                     .filter(|(_, t)| !everything || t.key != *key)
@@ -140,9 +147,13 @@ impl Desk {
                     .collect();
                 Answer::Rows(Outcome::Done(rows))
             }
+            Call::Read { ticket, .. } if self.is_deleted(ticket) => {
+                Answer::Ticket(Outcome::Done(Snapshot { gone: true, ..Snapshot::default() }))
+            }
             Call::Read { ticket, notes } => {
                 let t = self.ticket(ticket).clone();
                 Answer::Ticket(Outcome::Done(Snapshot {
+                    gone: false,
                     key: (!t.key.is_empty()).then_some(t.key),
                     open: t.open,
                     priorities: vec![t.priority],

@@ -41,6 +41,11 @@ words! {
         Unable = "unable",
         /// Decided, and not sent because the desk is on dry run.
         DryRun = "dry-run",
+        /// Another open ticket has the key as well: `about`. It is told which one counts and closed.
+        Twin = "twin",
+        /// The ticket is not there any more: somebody deleted it. From now on the key is that of its
+        /// successor.
+        Gone = "gone",
     }
 }
 
@@ -115,6 +120,8 @@ pub struct DeliveryLine {
     pub next_try: Option<Timestamp>,
     /// The ticket, once it is known.
     pub ticket: Option<TicketRef>,
+    /// Another ticket with the same key, when it is about that one.
+    pub about: Option<TicketRef>,
     /// Its priority as far as known; before there is a ticket, the one it shall have. None when a
     /// person chose one that none of ours corresponds to.
     pub priority: Option<Priority>,

@@ -288,8 +288,9 @@ impl World {
     /// A pass over all tickets, as it is made now and then.
     fn sweep(&mut self) {
         self.calm = true;
+        self.now = self.now + Duration::from_mins(5);
         let process = self.processes.last_mut().expect("somebody owns the journal");
-        let _ = process;
+        process.deliveries.sweep();
     }
 
     /// Until nothing is left to do.
@@ -394,6 +395,7 @@ impl World {
         if self.breaks_bounds() { lag + self.bounds.lag + Duration::from_mins(1) } else { lag }
     }
 
+    /// Only about creates: a change that comes so late may undo what was done after it.
     fn breaks_bounds(&mut self) -> bool {
         self.history.beyond && !self.calm && self.dice.chance(0.1)
     }
@@ -413,8 +415,11 @@ impl World {
             }
             return true;
         }
+        let in_hand = self.processes[at].in_hand.as_ref().map(|r| r.call.kind());
         let pause = match sending {
-            true if self.breaks_bounds() => self.bounds.pause + Duration::from_mins(3),
+            true if in_hand == Some(DeskCall::Create) && self.breaks_bounds() => {
+                self.bounds.pause + Duration::from_mins(3)
+            }
             true => self.up_to(self.bounds.pause),
             false => away,
         };
@@ -496,8 +501,11 @@ impl World {
                 // Where no search can find what was opened, a refusal has to be believed.
                 3 if self.desk.drops_keys && call.kind() == DeskCall::Create => DeskFault::Refused,
                 3 => DeskFault::RefusedAfterCommit,
-                // A note that is refused for good is left out by design; a story shows that.
-                4 if call.kind() != DeskCall::Note => DeskFault::Refused,
+                // A note that is refused for good is left out by design, and a ticket that cannot be
+                // opened again gets a successor; stories show that.
+                4 if !matches!(call.kind(), DeskCall::Note | DeskCall::Reopen) => {
+                    DeskFault::Refused
+                }
                 6 if call.kind() == DeskCall::Create => DeskFault::Twice,
                 _ => DeskFault::RefusedForNow,
             }
@@ -570,8 +578,12 @@ impl World {
                 self.answer(to, incident, lost(&call));
             }
             Some(DeskFault::Slow(after)) => {
-                let late =
-                    if self.breaks_bounds() { Duration::from_mins(4) } else { Duration::ZERO };
+                let create = call.kind() == DeskCall::Create;
+                let late = if create && self.breaks_bounds() {
+                    Duration::from_mins(4)
+                } else {
+                    Duration::ZERO
+                };
                 self.later(after + late, Coming::Commit { call: call.clone(), twice: false });
                 let answer = self.mutate(&call, lost(&call));
                 let patience = deadline.since(self.now);
@@ -626,7 +638,11 @@ impl World {
                 continue;
             }
             if self.history.beyond && tickets.len() > 1 {
-                let others = tickets.split_off(1);
+                let counts = process.deliveries.tickets(incident);
+                let counts = counts.first().and_then(|(_, t)| self.desk.by_ref(t));
+                let others: Vec<&Ticket> = tickets
+                    .extract_if(.., |t| counts.is_none_or(|c| !std::ptr::eq(*t, c)))
+                    .collect();
                 ending.doubles += others.len();
                 let closed = others.iter().all(|t| !t.open && !t.notes.is_empty());
                 if !closed {

@@ -114,6 +114,7 @@ impl FakeDesk {
             Call::Read { ticket, notes } => {
                 let t = self.ticket(ticket);
                 Answer::Ticket(Outcome::Done(Snapshot {
+                    gone: false,
                     key: t.key.clone(),
                     open: t.open,
                     priorities: vec![t.priority],
@@ -122,6 +123,11 @@ impl FakeDesk {
             }
             _ => panic!("a write is no look"),
         }
+    }
+
+    /// The ticket of this number.
+    pub fn by_ref(&self, at: &TicketRef) -> Option<&Ticket> {
+        self.tickets.get(at.id.parse::<usize>().ok()?.checked_sub(1)?)
     }
 
     fn ticket(&mut self, at: &TicketRef) -> &mut Ticket {

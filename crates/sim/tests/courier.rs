@@ -63,6 +63,16 @@ fn within_its_bounds_no_ticket_is_lost_doubled_or_orphaned() {
     }
 }
 
+/// Beyond the bounds a second ticket cannot be ruled out; one sweep finds it, says on it which one
+/// counts, and closes it.
+#[test]
+fn beyond_its_bounds_a_second_ticket_is_found_linked_and_closed_by_one_sweep() {
+    let sum = all_good(3_000, true);
+    if std::env::var_os("KENTONGAN_SEED").is_none() {
+        assert!(sum.doubles > 100, "hardly any was doubled: {sum:?}");
+    }
+}
+
 #[test]
 fn every_broken_rule_is_noticed() {
     for mutation in [

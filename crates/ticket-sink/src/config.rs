@@ -201,7 +201,8 @@ pub struct OperationConfig {
     /// Which statuses mean that it worked (default: every 2xx).
     #[serde(default)]
     pub success: Vec<u16>,
-    /// find: which statuses mean "there is none" (404 where the address names the key).
+    /// find: which statuses mean "there is none" (404 where the address names the key); read: which
+    /// mean that the ticket was deleted.
     #[serde(default)]
     pub absent: Vec<u16>,
     /// find: where the list of tickets is; empty for the answer itself.

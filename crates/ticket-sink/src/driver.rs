@@ -22,6 +22,9 @@ const INPUT_BATCH: usize = 256;
 /// How many batches of lines a slow listener may be behind.
 const LISTENER_LAG_MAX: usize = 1024;
 
+/// How often every ticket is looked at once more: whether it is still there, and alone.
+const SWEEP_EVERY: Duration = Duration::from_mins(5);
+
 /// The longest pause between two tries to make lines durable.
 const RECORD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -58,6 +61,8 @@ pub enum Input {
     },
     /// The incident is closed: its tickets need not be remembered once they show it.
     Forget(IncidentId),
+    /// Look at every ticket once more, now.
+    Sweep,
     /// What is on record, for a snapshot. Every input sent before is in it.
     Snapshot(oneshot::Sender<Snapshot>),
 }
@@ -146,6 +151,9 @@ impl Driver {
         shutdown: CancellationToken,
     ) -> Result<Deliveries, RecordError> {
         let mut listening = true;
+        let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+        sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        sweeps.reset();
         loop {
             tokio::select! {
                 biased;
@@ -165,6 +173,7 @@ impl Driver {
                     Some(given) => self.take(given),
                     None => listening = false,
                 },
+                _ = sweeps.tick() => self.deliveries.sweep(),
                 () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => {}
             }
             while let Some(ended) = self.calls.try_join_next_with_id() {
@@ -286,6 +295,8 @@ impl Driver {
                 DeliveryStep::Doubtful
                 | DeliveryStep::Refused
                 | DeliveryStep::GivenUp
+                | DeliveryStep::Gone
+                | DeliveryStep::Twin
                 | DeliveryStep::Unkeyed
                 | DeliveryStep::Unanswered => tracing::warn!(
                     desk = &*line.desk, incident = %line.incident, step = line.step.word(),
@@ -310,6 +321,7 @@ impl Driver {
                 }
             }
             Input::Forget(incident) => self.deliveries.forget(&incident),
+            Input::Sweep => self.deliveries.sweep(),
             Input::Snapshot(to) => {
                 let state = self.deliveries.snapshot();
                 // Whoever asked may have stopped waiting.

@@ -430,8 +430,8 @@ struct Entry<'a> {
 /// Whether the desk has been told: one word for the many steps.
 fn told(d: &DeliveryLine) -> &'static str {
     use DeliveryStep::{
-        Checked, Confirmed, Doubtful, DryRun, Found, GivenUp, NotFound, Refused, Reserved, Sending,
-        Settled, Unable, Unanswered, Unkeyed,
+        Checked, Confirmed, Doubtful, DryRun, Found, GivenUp, Gone, NotFound, Refused, Reserved,
+        Sending, Settled, Twin, Unable, Unanswered, Unkeyed,
     };
     let known = d.ticket.is_some();
     match d.step {
@@ -440,9 +440,11 @@ fn told(d: &DeliveryLine) -> &'static str {
         // A look after a doubt that shows nothing, or fails, leaves the doubt as it was; a look
         // before anything was sent has no deadline to be in doubt about.
         NotFound | Unanswered if !known && d.deadline.is_some() => "doubtful",
-        Confirmed | Found | Checked | Settled | GivenUp | Unable | Unkeyed if known => "told",
+        Confirmed | Found | Checked | Settled | GivenUp | Unable | Unkeyed | Twin if known => {
+            "told"
+        }
         Reserved | Sending | Refused | NotFound | Unanswered | Confirmed | Found | Checked
-        | Settled | GivenUp | Unable | Unkeyed => "pending",
+        | Settled | GivenUp | Unable | Unkeyed | Twin | Gone => "pending",
     }
 }
 
@@ -462,6 +464,8 @@ fn worth_telling(d: &DeliveryLine) -> bool {
         | DeliveryStep::GivenUp
         | DeliveryStep::Unkeyed
         | DeliveryStep::Unable
+        | DeliveryStep::Twin
+        | DeliveryStep::Gone
         | DeliveryStep::DryRun => true,
     }
 }

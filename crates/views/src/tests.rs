@@ -139,6 +139,7 @@ fn step(seconds: u64, id: &str, step: DeliveryStep, ticket: Option<&str>) -> Del
             id: id.into(),
             url: Some(format!("http://rt.example/Ticket/Display.html?id={id}")),
         }),
+        about: None,
         priority: Some(Priority::P1),
         open: true,
         reason: String::new(),

@@ -31,8 +31,9 @@ pub fn write_delivery(out: &mut Vec<u8>, line: &DeliveryLine) {
             json::time_of(out, name, at);
         }
     }
-    if let Some(ticket) = &line.ticket {
-        json::key(out, "ticket");
+    for (name, ticket) in [("ticket", &line.ticket), ("about", &line.about)] {
+        let Some(ticket) = ticket else { continue };
+        json::key(out, name);
         out.extend_from_slice(b"{\"id\":");
         json::text(out, &ticket.id);
         if let Some(url) = &ticket.url {
@@ -77,6 +78,7 @@ pub fn read_delivery(line: &str) -> Result<DeliveryLine, DecisionError> {
         deadline: maybe("deadline", twin.deadline)?,
         next_try: maybe("next_try", twin.next_try)?,
         ticket: twin.ticket.map(|t| TicketRef { id: t.id, url: t.url }),
+        about: twin.about.map(|t| TicketRef { id: t.id, url: t.url }),
         priority: twin.priority.map(|w| word("priority", &w, Priority::from_word)).transpose()?,
         open: twin.open,
         reason: twin.reason,
@@ -112,6 +114,8 @@ struct DeliveryTwin<'a> {
     next_try: Option<Cow<'a, str>>,
     #[serde(default)]
     ticket: Option<TicketTwin>,
+    #[serde(default)]
+    about: Option<TicketTwin>,
     #[serde(borrow, default)]
     priority: Option<Cow<'a, str>>,
     open: bool,

@@ -259,7 +259,7 @@ fn delivery() -> impl Strategy<Value = DeliveryLine> {
             any::<u32>(),
         ),
         (of(time()), of(time()), of((prose(), of(prose()))), of(select(Priority::ALL))),
-        (any::<bool>(), prose()),
+        (any::<bool>(), prose(), of((prose(), of(prose())))),
     )
         .prop_map(|(a, b, c, d)| DeliveryLine {
             at: a.0,
@@ -276,6 +276,7 @@ fn delivery() -> impl Strategy<Value = DeliveryLine> {
             deadline: c.0,
             next_try: c.1,
             ticket: c.2.map(|(id, url)| TicketRef { id, url }),
+            about: d.2.map(|(id, url)| TicketRef { id, url }),
             priority: c.3,
             open: d.0,
             reason: d.1,

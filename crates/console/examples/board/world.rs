@@ -234,6 +234,7 @@ impl World {
                 url: (desk == "rt")
                     .then(|| format!("http://rt.example/Ticket/Display.html?id={id}")),
             }),
+            about: None,
             priority: Some(Priority::P1),
             open: true,
             reason: if ticket.is_some() {

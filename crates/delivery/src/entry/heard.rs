@@ -67,8 +67,14 @@ impl Entry {
         asked: Timestamp,
         now: Timestamp,
     ) -> Option<DeliveryLine> {
+        let sweeping = self.doubt.is_none() && self.standing(rules).is_some();
         let rows = match rows {
             Outcome::Done(rows) => rows,
+            Outcome::Rejected { .. } | Outcome::Unknown { .. } if sweeping => {
+                // The next sweep asks again.
+                self.to_sweep = false;
+                return None;
+            }
             Outcome::Rejected { reason, .. } | Outcome::Unknown { reason } => {
                 return self.look_failed(name, &reason, rules, now);
             }
@@ -77,6 +83,9 @@ impl Entry {
         let mut ours: Vec<Row> =
             rows.into_iter().filter(|r| r.key.as_deref() == Some(self.key.as_str())).collect();
         ours.sort_by_cached_key(|r| natural(&r.ticket.id));
+        if sweeping {
+            return self.swept(name, &ours, strangers > ours.len(), now);
+        }
         if let Some(oldest) = ours.first() {
             self.look = Look::default();
             let others: Vec<&str> = ours[1..].iter().map(|r| r.ticket.id.as_str()).collect();
@@ -120,6 +129,36 @@ impl Entry {
         Some(line)
     }
 
+    /// What a sweep's search shows: the ticket, and perhaps others with its key. The one that is
+    /// worked on stays the one that counts.
+    fn swept(
+        &mut self,
+        name: Name<'_>,
+        ours: &[Row],
+        strangers: bool,
+        now: Timestamp,
+    ) -> Option<DeliveryLine> {
+        let counts = &self.known.as_ref()?.ticket.id;
+        let other = |r: &&Row| {
+            r.open && r.ticket.id != *counts && self.twins.iter().all(|t| t.ticket != r.ticket)
+        };
+        if let Some(twin) = ours.iter().find(other) {
+            return Some(DeliveryLine {
+                call: Some(DeskCall::Find),
+                about: Some(twin.ticket.clone()),
+                reason: format!(
+                    "ticket {} has the key as well; {counts} is the one that counts",
+                    twin.ticket.id
+                ),
+                ..self.line(name, DeliveryStep::Twin, now)
+            });
+        }
+        self.to_sweep = false;
+        // A search that ignores what it was asked shows nothing.
+        self.missed = !strangers && ours.iter().all(|r| r.ticket.id != *counts);
+        None
+    }
+
     fn handle_ticket(
         &mut self,
         name: Name<'_>,
@@ -128,7 +167,21 @@ impl Entry {
         asked: Timestamp,
         now: Timestamp,
     ) -> Option<DeliveryLine> {
+        let verifying = std::mem::take(&mut self.missed);
         let snapshot = match outcome {
+            Outcome::Done(snapshot) if snapshot.gone => {
+                // Whatever was in doubt about it is of no consequence any more.
+                return Some(match self.doubt.as_ref().and_then(|d| d.about.clone()) {
+                    Some(twin) => DeliveryLine {
+                        call: Some(DeskCall::Resolve),
+                        about: Some(twin),
+                        reason: "the other ticket is not there any more".into(),
+                        ..self.line(name, DeliveryStep::Found, now)
+                    },
+                    None => self.gone_line(name, "the ticket is not there any more", now),
+                });
+            }
+            _ if verifying => return None,
             Outcome::Done(snapshot) => snapshot,
             Outcome::Rejected { retry: false, reason } if self.doubt.is_none() => {
                 return Some(DeliveryLine {
@@ -309,6 +362,10 @@ impl Entry {
                 reason: format!("refused {refused} times: {reason}"),
                 ..line
             });
+        }
+        if refused >= REFUSALS_MAX && line.call == Some(DeskCall::Reopen) && !self.closing {
+            let why = format!("it cannot be opened again ({reason}); it gets a successor");
+            return Some(self.gone_line(name, &why, now));
         }
         let max = if refused >= REFUSALS_MAX { rules.refused_max } else { rules.retry_max };
         let mut pause = backoff(&self.key, line.attempt, rules.retry_first, max);

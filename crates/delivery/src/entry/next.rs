@@ -4,6 +4,7 @@ use super::{DRY_RUN_ID, Doubt, Entry, FIRST_LOOK, Known, Name, Next, Plan, RECOR
 use crate::answer::{Call, Draft, Note};
 use crate::desired::Pending;
 use crate::rules::DeskRules;
+use model::id::{short_hash, ticket_key};
 use model::{DeliveryLine, DeliveryStep, DeskCall, IntentOp, TicketRef, Timestamp};
 use std::time::Duration;
 
@@ -52,6 +53,12 @@ impl Entry {
             Next::SetState
         } else if self.settled < self.desired.revision {
             Next::Settle
+        } else if let Some(twin) = self.twins.first() {
+            if twin.told { Next::CloseTwin } else { Next::TellTwin }
+        } else if self.missed {
+            Next::Verify
+        } else if self.to_sweep {
+            Next::Sweep
         } else {
             Next::Nothing
         }
@@ -113,7 +120,7 @@ impl Entry {
             )?),
             Next::LookUp => {
                 let doubt = self.doubt.as_ref()?;
-                Plan::Ask(match self.ticket() {
+                Plan::Ask(match doubt.about.as_ref().or_else(|| self.ticket()) {
                     Some(ticket) if doubt.call != DeskCall::Create => {
                         Call::Read { ticket: ticket.clone(), notes: doubt.call == DeskCall::Note }
                     }
@@ -121,14 +128,46 @@ impl Entry {
                 })
             }
             Next::Presume => Plan::Line(self.presumed(name, now)?),
-            Next::Find => Plan::Ask(Call::Find { key: self.key.clone() }),
+            Next::Find | Next::Sweep => Plan::Ask(Call::Find { key: self.key.clone() }),
             Next::Create => self.plan_create(name, rules, now),
-            Next::Check | Next::Refresh => {
+            Next::Check | Next::Refresh | Next::Verify => {
                 Plan::Ask(Call::Read { ticket: self.ticket()?.clone(), notes: false })
             }
             Next::Reread => {
-                let notes = self.refused.as_ref()?.call == DeskCall::Note;
-                Plan::Ask(Call::Read { ticket: self.ticket()?.clone(), notes })
+                let refused = self.refused.as_ref()?;
+                let ticket = refused.about.as_ref().or_else(|| self.ticket())?.clone();
+                Plan::Ask(Call::Read { ticket, notes: refused.call == DeskCall::Note })
+            }
+            Next::TellTwin => {
+                let twin = self.twins.first()?.ticket.clone();
+                let operation = twin_operation(&self.key, &twin);
+                let text = format!(
+                    "Tiket ganda: yang berlaku adalah {0}; tiket ini ditutup.\n\
+                     Duplicate: the ticket that counts is {0}; this one is closed.\n\n{1}",
+                    self.ticket()?.url.as_ref().unwrap_or(&self.ticket()?.id),
+                    Note::marker(&operation)
+                );
+                let line = DeliveryLine {
+                    call: Some(DeskCall::Note),
+                    op: Some(IntentOp::Note),
+                    operation: Some(operation.clone()),
+                    about: Some(twin.clone()),
+                    ..line(DeliveryStep::Sending)
+                };
+                let call = Call::Note { ticket: twin, note: Note { operation, text } };
+                self.send(line, call, rules.can.note, rules, now)
+            }
+            Next::CloseTwin => {
+                let twin = self.twins.first()?.ticket.clone();
+                let line = DeliveryLine {
+                    call: Some(DeskCall::Resolve),
+                    op: Some(IntentOp::Merge),
+                    open: false,
+                    about: Some(twin.clone()),
+                    ..line(DeliveryStep::Sending)
+                };
+                let call = Call::Resolve { ticket: twin };
+                self.send(line, call, rules.can.resolve, rules, now)
             }
             Next::Say => {
                 let known = self.standing(rules)?;
@@ -160,6 +199,10 @@ impl Entry {
             Next::SetState => {
                 let ticket = self.standing(rules)?.ticket.clone();
                 let open = self.desired.open;
+                if open && !rules.can.reopen && rules.can.resolve && !rules.dry_run {
+                    let why = "this desk cannot open a ticket again; it gets a successor";
+                    return Some(Plan::Line(self.gone_line(name, why, now)));
+                }
                 let (op, call, able) = if open {
                     (IntentOp::Reopen, Call::Reopen { ticket }, rules.can.reopen)
                 } else {
@@ -195,7 +238,7 @@ impl Entry {
             key: self.key.clone(),
             incident: name.incident.to_string(),
             title: self.desired.title.clone(),
-            text: format!("{}\n\n[kent:{}]", self.desired.text, self.key),
+            text: format!("{}{}\n\n[kent:{}]", self.desired.text, self.successor(), self.key),
             priority: self.desired.priority,
             group: self.desired.group.clone(),
         });
@@ -234,6 +277,15 @@ impl Entry {
         Plan::Send(line, call)
     }
 
+    /// What the body of a ticket says whose predecessor was deleted.
+    fn successor(&self) -> &'static str {
+        if self.generation == 0 {
+            return "";
+        }
+        "\n\nTiket sebelumnya dihapus di helpdesk, sedangkan gangguan masih berlangsung.\n\
+         The ticket before this one was deleted at the desk while the failure lasts."
+    }
+
     fn note_text(&self, pending: &Pending) -> String {
         let missing = match self.desired.left_out {
             0 => String::new(),
@@ -258,9 +310,25 @@ impl Entry {
             deadline: None,
             next_try: None,
             ticket: self.ticket().cloned(),
+            about: None,
             priority: self.known.as_ref().map_or(Some(self.desired.priority), |k| k.priority),
             open: self.known.as_ref().map_or(self.desired.open, |k| k.open),
             reason: String::new(),
+        }
+    }
+
+    /// The ticket counts no more: from now on the key is that of its successor.
+    pub(super) fn gone_line(&self, name: Name<'_>, why: &str, now: Timestamp) -> DeliveryLine {
+        let generation = self.generation + 1;
+        DeliveryLine {
+            key: ticket_key(name.incident, name.instance, generation),
+            generation,
+            about: self.ticket().cloned(),
+            ticket: None,
+            priority: Some(self.desired.priority),
+            open: self.desired.open,
+            reason: why.into(),
+            ..self.line(name, DeliveryStep::Gone, now)
         }
     }
 
@@ -290,6 +358,7 @@ impl Entry {
             attempt: sent.attempt,
             priority: sent.priority,
             open: sent.open,
+            about: sent.about.clone(),
             ..self.line(name, step, now)
         }
     }
@@ -336,4 +405,9 @@ impl Entry {
         };
         Some(DeliveryLine { reason: reason.into(), ..self.doubt_line(name, step, now)? })
     }
+}
+
+/// The operation id of the note on another ticket with the key: the same each time it is tried.
+fn twin_operation(key: &str, twin: &TicketRef) -> String {
+    format!("{key}.{}", short_hash(&["twin", &twin.id], 8))
 }

@@ -206,7 +206,9 @@ impl Desks {
                     S::Refused | S::Doubtful | S::Unanswered | S::Unkeyed | S::GivenUp => {
                         (false, Some(line.reason.clone()))
                     }
-                    S::Reserved | S::Sending | S::Unable | S::DryRun => continue,
+                    S::Reserved | S::Sending | S::Unable | S::DryRun | S::Twin | S::Gone => {
+                        continue;
+                    }
                 };
                 let before = said.insert(line.desk.clone(), now.clone());
                 // One line for each change of state, not for each try.

@@ -492,6 +492,11 @@ impl Mapping {
             let reason = "this desk cannot be read".into();
             return Outcome::Rejected { retry: false, reason };
         };
+        if let Reply::Said(said) = &reply
+            && read.config.absent.contains(&said.status)
+        {
+            return Outcome::Done(Snapshot { gone: true, ..Snapshot::default() });
+        }
         let said = match read.success(reply) {
             Ok(said) => said,
             Err(outcome) => return outcome,
@@ -516,6 +521,7 @@ impl Mapping {
             }
         }
         Outcome::Done(Snapshot {
+            gone: false,
             key: text_at(&ticket, read.config.key.as_ref()),
             open: self.is_open(&status),
             priorities: self.priorities(read, &ticket),

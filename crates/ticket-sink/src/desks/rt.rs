@@ -363,14 +363,22 @@ impl Mapping {
     }
 
     fn snapshot(&self, reply: Reply) -> Outcome<Snapshot> {
-        let said = match success(reply, |s| s == 200) {
+        let said = match success(reply, |s| s == 200 || s == 404) {
             Ok(said) => said,
             Err(outcome) => return outcome,
         };
         match said.json() {
+            // RT says so in JSON; a page that says it is somebody else's.
+            Ok(answer) if said.status == 404 && answer.get("message").is_some() => {
+                Outcome::Done(Snapshot { gone: true, ..Snapshot::default() })
+            }
+            _ if said.status == 404 => {
+                Outcome::Rejected { retry: false, reason: said.excerpt.clone() }
+            }
             Ok(ticket) if ticket.get("Status").is_some_and(Value::is_string) => {
                 Outcome::Done(Snapshot {
                     key: self.key_on(&ticket, None),
+                    gone: ticket["Status"].as_str() == Some("deleted"),
                     open: self.is_open(&ticket),
                     priorities: self.priorities(&ticket),
                     notes: Vec::new(),
