@@ -15,13 +15,14 @@
 //! 2. *Announce, then send.* A request that writes leaves only after a `sending` line is durable. A
 //!    `sending` without an end, after a crash or with a lost answer, is a *doubt*.
 //! 3. *Only a look leads out of doubt.* What is found is believed at once. An empty answer is
-//!    believed only when it was given after the request's deadline and the desk's visibility delay
-//!    have passed, as often as the desk needs. A look that fails says nothing.
+//!    believed only when it was given after the last moment at which the request can have left, the
+//!    desk's commit delay and its visibility delay, as often as the desk needs. A look that fails
+//!    says nothing, and a refusal is read after.
 //! 4. *Every row is compared here.* A search that ignores its filter and returns everything neither
 //!    hands us a stranger's ticket nor proves that ours is missing.
 //!
-//! What remains is a desk that commits later than deadline and delay together; the delay is a
-//! setting for that reason.
+//! What remains is a desk that commits or shows later than it is said to, and somebody in between who
+//! repeats requests: [`Deliveries::sweep`] finds what comes of that.
 
 mod answer;
 mod backoff;
