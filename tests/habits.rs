@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("intake", &["model", "telemetry", "wire"]),
     ("ticket-sink", &["delivery", "model", "telemetry"]),
     ("console", &["model", "telemetry", "views"]),
-    ("sim", &["correlator", "model"]),
+    ("sim", &["correlator", "delivery", "model"]),
     (
         "kentongan",
         &[
