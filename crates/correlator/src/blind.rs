@@ -369,7 +369,7 @@ impl Correlator {
             let elsewhere = |a: &crate::state::Alarm| {
                 a.state == AlarmState::Held || a.incident.is_none() || a.incident != blind
             };
-            if self.state.alarms.get(&key).is_some_and(elsewhere) {
+            if self.state.alarms.get(&key).is_some_and(|a| elsewhere(a)) {
                 by.entry(probe).or_default().push(key);
             }
         }
@@ -440,7 +440,7 @@ impl Correlator {
                 .filter(|a| a.state == AlarmState::Held && a.covered_by.is_none());
             let Some(alarm) = held else { continue };
             let probe = self.state.checks[ix as usize].probe;
-            wanted.extend(self.may_be_blind(probe, alarm.onset + self.race(key)));
+            wanted.extend(self.may_be_blind(probe, alarm.onset + self.race_of(key, alarm)));
             if self.posts.len() > 1 && self.another_may_reach(device, probe) {
                 wanted.insert(device);
             }

@@ -80,10 +80,13 @@ impl Correlator {
             }
         }
         self.seen_again(ix);
-        if matches!(o.outcome, Outcome::Reply(_)) {
+        // Only an answer ends anything.
+        let answered = matches!(o.outcome, Outcome::Reply(_));
+        if answered {
             self.agent_answered(ix, at);
         }
-        let before = self.alarm_behind(ix).and_then(|k| self.state.alarms[&k].incident);
+        let before = if answered { self.alarm_behind(ix) } else { None };
+        let before = before.and_then(|k| self.state.alarms[&k].incident);
         match &o.outcome {
             Outcome::Failed { reason } if reason == NO_NAME => self.has_no_name(ix, at),
             _ => self.has_a_name(ix),
@@ -147,7 +150,7 @@ impl Correlator {
             AlarmState::Flapping => {
                 (Verdict::Flapping, Cow::from("it changes too often to mean anything"))
             }
-            AlarmState::Held => match self.covering(key) {
+            AlarmState::Held => match alarm.covered_by.as_ref().and_then(|_| self.covering(key)) {
                 Some((silence, id)) => {
                     let word = if silence { "silence" } else { "maintenance" };
                     let verdict = if silence { Verdict::Silenced } else { Verdict::InMaintenance };
@@ -187,19 +190,6 @@ impl Correlator {
         }
     }
 
-    /// The alarm that an observation of this check is evidence of.
-    fn alarm_behind(&self, ix: CheckIx) -> Option<AlarmKey> {
-        let key = silent(ix);
-        if self.state.alarms.contains_key(&key) {
-            return Some(key);
-        }
-        self.state
-            .alarms
-            .range(AlarmKey::Level(ix, 0)..=AlarmKey::Level(ix, u8::MAX))
-            .next()
-            .map(|(k, _)| *k)
-    }
-
     fn target_of(&mut self, name: &str) -> Option<TargetIx> {
         if let Some(ix) = self.state.targets.get(name) {
             let thing = self.reach.things[ix as usize];
@@ -213,6 +203,9 @@ impl Correlator {
     }
 
     fn check_of(&mut self, target: TargetIx, o: &Observation<'_>) -> Result<CheckIx, &'static str> {
+        if let Some(ix) = self.reach.first_of(&self.state, target, o) {
+            return Ok(ix);
+        }
         let (name, probe) = self.names_of(o)?;
         let key = (target, name, probe);
         if let Some(ix) = self.reach.check_of(&self.state, key) {
@@ -644,10 +637,10 @@ impl Correlator {
             self.reach.links[l.0 as usize].down.insert(ix);
         }
         let key = silent(ix);
-        let incident = self.lingering(ix);
         let flapping = self.count_change(ix);
         if let Some(alarm) = self.state.alarms.get_mut(&key) {
             // It flaps, or its root recovered and it was asked afresh.
+            let incident = alarm.incident;
             if alarm.state != AlarmState::Flapping {
                 alarm.onset = onset;
                 let hold = self.state.now + self.settings.hold_max;
@@ -679,7 +672,7 @@ impl Correlator {
         let hold_until = now + self.settings.hold_max;
         self.state.alarms.insert(
             key,
-            state::Alarm {
+            Box::new(state::Alarm {
                 state: AlarmState::Held,
                 onset,
                 confirmed: now,
@@ -688,7 +681,7 @@ impl Correlator {
                 said: reason.clone(),
                 covered_by: None,
                 outlasted: None,
-            },
+            }),
         );
         self.set_timer(hold_until, Timer::Hold(key));
         self.alarm_line(key, AlarmState::Held, was, None, reason);

@@ -49,7 +49,7 @@ impl Correlator {
         for key in keys {
             if matches!(key, AlarmKey::Silent(_))
                 && self.waits_to_be_told(key)
-                && self.state.alarms.get(&key).is_some_and(with_it)
+                && self.state.alarms.get(&key).is_some_and(|a| with_it(a))
             {
                 self.confirm_afresh(key, "what may explain it answers; it is asked afresh");
             }
@@ -148,5 +148,23 @@ impl Correlator {
             self.alarm_line(key, AlarmState::Suspect, was, incident, reason.into());
         }
         self.ask_about(target);
+    }
+
+    /// How long after the first failure of this alarm something nearer may still be about to fail.
+    ///
+    /// What is behind a failure can fall silent up to a minute before what is nearer does. Where the
+    /// probe asks again at the first doubt, whoever is nearer is asked too, and its answer settles it.
+    /// Where samples come at their usual pace (a recording, or a probe that does not listen), only
+    /// an answer from after that minute does: three intervals.
+    pub(crate) fn race(&self, key: AlarmKey) -> Duration {
+        self.state.alarms.get(&key).map_or(Duration::ZERO, |a| self.race_of(key, a))
+    }
+
+    /// The same, for one that is at hand.
+    pub(crate) fn race_of(&self, key: AlarmKey, a: &Alarm) -> Duration {
+        let AlarmKey::Silent(ix) = key else { return Duration::ZERO };
+        let interval = self.rules[usize::from(self.state.checks[ix as usize].name)].interval;
+        let asked_again = a.confirmed.since(a.onset) < interval.mul_f64(1.5);
+        if asked_again { Duration::ZERO } else { interval * 3 }
     }
 }

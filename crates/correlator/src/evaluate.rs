@@ -9,6 +9,7 @@ use crate::shared_risk::{Findings, Part};
 use crate::state::{AlarmKey, Cause, CheckIx, IncidentIx, TargetIx, Waiter};
 use model::inventory::{DeviceIx, LinkIx};
 use model::{AlarmState, Timestamp, Verdict};
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,7 +171,7 @@ impl Correlator {
     }
 
     /// The alarms that say that this device cannot be reached.
-    pub(crate) fn reach_alarms(&self, device: u32) -> Vec<AlarmKey> {
+    pub(crate) fn reach_alarms(&self, device: u32) -> SmallVec<[AlarmKey; 2]> {
         self.reach.devices[device as usize].silent.iter().map(|ix| AlarmKey::Silent(*ix)).collect()
     }
 
@@ -200,7 +201,7 @@ impl Correlator {
         let since = |m: u32| {
             let held_since = self.reach_alarms(m).into_iter().filter_map(|k| {
                 let a = self.state.alarms.get(&k)?;
-                (held(a.state) && a.covered_by.is_none()).then(|| a.onset + self.race(k))
+                (held(a.state) && a.covered_by.is_none()).then(|| a.onset + self.race_of(k, a))
             });
             let waits = held_since.max().filter(|_| !forced);
             let silent = self.reach_alarms(m).into_iter().filter_map(|k| self.state.alarms.get(&k));
@@ -707,20 +708,6 @@ impl Correlator {
         }
     }
 
-    /// How long after the first failure of this alarm something nearer may still be about to fail.
-    ///
-    /// What is behind a failure can fall silent up to a minute before what is nearer does. Where the
-    /// probe asks again at the first doubt, whoever is nearer is asked too, and its answer settles it.
-    /// Where samples come at their usual pace (a recording, or a probe that does not listen), only
-    /// an answer from after that minute does: three intervals.
-    pub(crate) fn race(&self, key: AlarmKey) -> Duration {
-        let AlarmKey::Silent(ix) = key else { return Duration::ZERO };
-        let interval = self.rules[usize::from(self.state.checks[ix as usize].name)].interval;
-        let Some(a) = self.state.alarms.get(&key) else { return Duration::ZERO };
-        let asked_again = a.confirmed.since(a.onset) < interval.mul_f64(1.5);
-        if asked_again { Duration::ZERO } else { interval * 3 }
-    }
-
     /// Whether the watch is so young that a device may simply not have been asked yet.
     fn young(&self) -> bool {
         let icmp = self.settings.checks.get("icmp").map_or(Duration::from_secs(20), |r| r.interval);
@@ -750,10 +737,13 @@ impl Correlator {
     /// packets, whatever is suspected around him.
     fn ask(&mut self, device: u32) {
         let now = self.state.now;
-        let interval = self.settings.checks.get("icmp").map_or(ASK_AGAIN, |r| r.interval);
         let [before, last] =
             self.asked.get(&device).copied().unwrap_or([Timestamp::MIN, Timestamp::MIN]);
-        if before + interval <= now && last + ASK_AGAIN <= now {
+        if last + ASK_AGAIN > now {
+            return;
+        }
+        let interval = self.settings.checks.get("icmp").map_or(ASK_AGAIN, |r| r.interval);
+        if before + interval <= now {
             self.asked.insert(device, [last, now]);
             self.asks.insert((device, "icmp"));
         }

@@ -8,6 +8,7 @@
 use crate::Correlator;
 use crate::state::{AlarmKey, Cause, CheckIx, Phase, Timer};
 use model::{AlarmState, Timestamp};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Changes remembered for each check; enough to judge, whatever is configured.
@@ -18,7 +19,8 @@ const LOOK_AGAIN: Duration = Duration::from_mins(5);
 impl Correlator {
     /// Counts a confirmed change. True when there are so many that it flaps.
     pub(crate) fn count_change(&mut self, ix: CheckIx) -> bool {
-        if self.flapping_of(ix).start == 0 {
+        let f = self.flapping_of(ix);
+        if f.start == 0 {
             return false;
         }
         let now = self.state.now;
@@ -27,7 +29,7 @@ impl Correlator {
         if changes.len() > CHANGES_MAX {
             changes.pop_front();
         }
-        self.flaps(ix)
+        lately(changes, now - f.window) >= f.start as usize
     }
 
     /// Whether there were so many changes lately that it flaps.
@@ -38,7 +40,7 @@ impl Correlator {
 
     pub(crate) fn changes_lately(&self, ix: CheckIx) -> usize {
         let from = self.state.now - self.flapping_of(ix).window;
-        self.state.changes.get(&ix).map_or(0, |c| c.iter().filter(|t| **t > from).count())
+        self.state.changes.get(&ix).map_or(0, |c| lately(c, from))
     }
 
     pub(crate) fn is_flapping(&self, key: AlarmKey) -> bool {
@@ -171,4 +173,9 @@ impl Correlator {
         self.set_timer(until, Timer::Hold(key));
         true
     }
+}
+
+/// How many of these changes are newer than that.
+fn lately(changes: &VecDeque<Timestamp>, from: Timestamp) -> usize {
+    changes.iter().filter(|t| **t > from).count()
 }

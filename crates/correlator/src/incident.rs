@@ -2,7 +2,7 @@
 //! desks and people should hear of each step.
 
 use crate::Correlator;
-use crate::state::{AlarmKey, Cause, Incident, IncidentIx, Timer};
+use crate::state::{AlarmKey, Cause, CheckIx, Incident, IncidentIx, Timer};
 use crate::text::Telling;
 use model::{
     AlarmState, Change, Condition, Decision, IncidentId, IncidentLine, Intent, IntentOp, Priority,
@@ -550,6 +550,19 @@ impl Correlator {
         }
     }
 
+    /// The alarm that an observation of this check is evidence of.
+    pub(crate) fn alarm_behind(&self, ix: CheckIx) -> Option<AlarmKey> {
+        let key = AlarmKey::Silent(ix);
+        if self.state.alarms.contains_key(&key) {
+            return Some(key);
+        }
+        self.state
+            .alarms
+            .range(AlarmKey::Level(ix, 0)..=AlarmKey::Level(ix, u8::MAX))
+            .next()
+            .map(|(k, _)| *k)
+    }
+
     // ---- alarms leaving ----
 
     /// An alarm is over.
@@ -590,7 +603,7 @@ impl Correlator {
     pub(crate) fn hold_ends(&mut self, key: AlarmKey) {
         let waits =
             |a: &crate::state::Alarm| matches!(a.state, AlarmState::Held | AlarmState::Flapping);
-        if self.state.alarms.get(&key).is_some_and(waits) {
+        if self.state.alarms.get(&key).is_some_and(|a| waits(a)) {
             self.look_again_at(key);
             if let AlarmKey::Silent(ix) = key {
                 self.guard_changed(ix);

@@ -56,6 +56,7 @@ use model::{
 };
 use reach::Reach;
 use rules::Special;
+use rustc_hash::FxHashMap;
 use season::InSeason;
 use shared_risk::Risks;
 use state::{AlarmKey, Cause, IncidentIx, Timer};
@@ -111,7 +112,7 @@ pub struct Correlator {
     /// Those that were overruled were let go of already, to make room.
     none_overruled: bool,
     /// When each device was asked for the last two times, so that nobody is asked all the time.
-    asked: BTreeMap<u32, [Timestamp; 2]>,
+    asked: FxHashMap<u32, [Timestamp; 2]>,
     /// Where each probe stands, and by what it is known to see.
     posts: Vec<probes::Post>,
     /// What matters more than usual now.
@@ -188,7 +189,7 @@ impl Correlator {
             by_id: BTreeMap::new(),
             signal_index: BTreeMap::new(),
             none_overruled: false,
-            asked: BTreeMap::new(),
+            asked: FxHashMap::default(),
             posts: Vec::new(),
             in_season: InSeason::default(),
             spans: BTreeMap::new(),

@@ -17,7 +17,7 @@ use crate::few::Few;
 use crate::state::{AlarmKey, Check, CheckIx, Phase, State, TargetIx};
 use model::Inventory;
 use model::inventory::{DeviceIx, Element, LinkIx, SiteIx};
-use model::{AlarmState, Timestamp};
+use model::{AlarmState, Observation, Timestamp};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -221,6 +221,21 @@ impl Reach {
             self.by_device[d.0 as usize].push(ix);
             self.devices[d.0 as usize].by |= bit(u32::from(key.2));
         }
+    }
+
+    /// The check that a target was seen by first, when this observation is of that one. Nearly all
+    /// are, and then no name has to be looked up.
+    pub(crate) fn first_of(
+        &self,
+        state: &State,
+        target: TargetIx,
+        o: &Observation<'_>,
+    ) -> Option<CheckIx> {
+        let ix = *self.first_check.get(target as usize)?;
+        let c = state.checks.get(ix as usize).filter(|c| c.target == target)?;
+        let same = **state.check_names.name(u32::from(c.name)) == *o.check
+            && **state.probes.name(u32::from(c.probe)) == *o.probe;
+        same.then_some(ix)
     }
 
     /// The check of this target, name and probe, when it was seen before.

@@ -206,7 +206,7 @@ impl Correlator {
         };
         self.state.alarms.insert(
             key,
-            Alarm {
+            Box::new(Alarm {
                 state: AlarmState::Raised,
                 onset: line.at,
                 confirmed: line.at,
@@ -215,7 +215,7 @@ impl Correlator {
                 said: line.reason.clone(),
                 covered_by: None,
                 outlasted: None,
-            },
+            }),
         );
         if let Some(i) = self.state.incidents.get_mut(&ix) {
             i.members.insert(key);

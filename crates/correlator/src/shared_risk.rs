@@ -311,7 +311,7 @@ impl Correlator {
     /// The alarms that a symptom is seen by.
     pub(crate) fn alarms_of(&self, s: Part) -> Vec<AlarmKey> {
         match s {
-            Part::Device(d) => self.reach_alarms(d),
+            Part::Device(d) => self.reach_alarms(d).into_vec(),
             Part::Link(l) => {
                 let down = &self.reach.links[l as usize].down;
                 down.iter().map(|ix| AlarmKey::Silent(*ix)).collect()

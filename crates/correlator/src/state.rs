@@ -13,6 +13,7 @@ use model::{
 };
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub struct State {
     /// Every check that was ever observed.
     pub(crate) checks: Vec<Check>,
     /// Everything confirmed: held, raised, clearing, flapping.
-    pub(crate) alarms: BTreeMap<AlarmKey, Alarm>,
+    pub(crate) alarms: BTreeMap<AlarmKey, Box<Alarm>>,
     /// Problems told by others, by source and key, in the order of their numbers.
     pub(crate) signals: BTreeMap<u32, SignalState>,
     pub(crate) next_signal: u32,
@@ -248,7 +249,7 @@ pub(crate) enum Phase {
 }
 
 /// What can be failing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum AlarmKey {
     /// A check that is silent, or a port that says it is down.
     Silent(CheckIx),
@@ -256,6 +257,30 @@ pub(crate) enum AlarmKey {
     Level(CheckIx, u8),
     /// A signal.
     Signal(u32),
+}
+
+impl AlarmKey {
+    /// Its place in the order: silences, then levels, then signals. One number, for in a great outage
+    /// there are many to look through.
+    fn rank(self) -> u64 {
+        match self {
+            AlarmKey::Silent(ix) => u64::from(ix) << 8,
+            AlarmKey::Level(ix, n) => 1 << 40 | u64::from(ix) << 8 | u64::from(n),
+            AlarmKey::Signal(ix) => 2 << 40 | u64::from(ix) << 8,
+        }
+    }
+}
+
+impl Ord for AlarmKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for AlarmKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Who waits for the evidence of a device.
