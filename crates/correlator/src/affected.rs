@@ -155,7 +155,11 @@ impl Correlator {
         let view = &self.reach.devices[d.0 as usize];
         let explained_elsewhere =
             view.down() && !view.silent.iter().any(|ix| i.members.contains(&AlarmKey::Silent(*ix)));
-        if explained_elsewhere { Condition::Masked } else { Condition::Failing }
+        if explained_elsewhere && !self.shows_elsewhere(i) {
+            Condition::Masked
+        } else {
+            Condition::Failing
+        }
     }
 
     /// What answers behind a silent device that alone leads there: it passes traffic on.

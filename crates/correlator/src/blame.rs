@@ -5,22 +5,27 @@
 //! nobody put it back into the drawer as good.
 
 use crate::Correlator;
+use crate::reach::Thing;
 use crate::shared_risk::{Choice, Part, Symptom};
-use crate::state::IncidentIx;
+use crate::state::{AlarmKey, Incident, IncidentIx};
 use model::Timestamp;
 use model::inventory::LinkIx;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 impl Correlator {
     /// The elements that are blamed already and may still be, with what they explain of `left`, which
-    /// is taken out of it.
+    /// is taken out of it; also those of the suspects of which something nearer hides all.
     pub(crate) fn still_blamed(
         &self,
         left: &mut BTreeMap<Part, Symptom>,
+        suspects: &BTreeSet<Part>,
     ) -> (Vec<Part>, Vec<Rc<Choice>>) {
         let (mut blamed, mut chosen) = (Vec::new(), Vec::new());
-        for ix in self.blamed_for(left.keys()) {
+        let mut before = self.blamed_for(left.keys());
+        before.extend(self.blaming(suspects));
+        for ix in before {
             let i = &self.state.incidents[&ix];
             let Some(span) = i.shared.filter(|span| !self.may_grow(ix, *span, left)) else {
                 continue;
@@ -55,6 +60,18 @@ impl Correlator {
         (blamed, chosen)
     }
 
+    /// The open incidents for which one of these is blamed.
+    pub(crate) fn blaming(&self, elements: &BTreeSet<Part>) -> Vec<IncidentIx> {
+        let named = |id: &Arc<str>| self.part_named(id).is_some_and(|e| elements.contains(&e));
+        let blames = |ix: &&IncidentIx| {
+            self.state
+                .incidents
+                .get(ix)
+                .is_some_and(|i| i.open() && i.shared.is_some() && i.root.iter().any(named))
+        };
+        self.sharing.iter().filter(blames).copied().collect()
+    }
+
     /// The incidents in which these symptoms are told and for which a shared element is blamed, the
     /// oldest first.
     fn blamed_for<'a>(&self, parts: impl Iterator<Item = &'a Part>) -> BTreeSet<IncidentIx> {
@@ -81,6 +98,17 @@ impl Correlator {
                 && s.onset + s.interval * 2 >= last
                 && s.onset <= first + s.interval * 2
         })
+    }
+
+    /// Whether something that an element is blamed for is seen itself, where the element is hidden.
+    pub(crate) fn shows_elsewhere(&self, i: &Incident) -> bool {
+        let part = |k: &AlarmKey| match self.reach.things[self.target_of_alarm(*k) as usize] {
+            Thing::Device(d) if self.is_reach(*k) => Some(Part::Device(d.0)),
+            Thing::Port(_, Some(l)) => Some(Part::Link(l.0)),
+            Thing::Service(s) => Some(Part::Service(s)),
+            _ => None,
+        };
+        i.shared.is_some() && i.members.iter().filter_map(part).any(|p| self.symptom(p).is_some())
     }
 
     fn part_named(&self, id: &str) -> Option<Part> {

@@ -1,8 +1,8 @@
 //! A device answers again: whom to ask afresh before anything is made of what still fails.
 
 use crate::Correlator;
-use crate::reach::{Thing, held};
-use crate::state::{AlarmKey, Cause, Phase};
+use crate::reach::{Thing, held, silent};
+use crate::state::{AlarmKey, Cause, CheckIx, Phase};
 use model::AlarmState;
 use model::inventory::DeviceIx;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,27 @@ impl Correlator {
     pub(crate) fn waits_to_be_told(&self, key: AlarmKey) -> bool {
         let alarm = self.state.alarms.get(&key);
         alarm.is_some_and(|a| held(a.state) && a.incident.is_none() && a.covered_by.is_none())
+    }
+
+    /// The ports of an unreachable device that were asked afresh when it was not, or was only in
+    /// doubt: nobody hears what they say now, and they go where it goes.
+    pub(crate) fn asked_in_vain(&self, device: u32) -> Vec<AlarmKey> {
+        let port = |ix: &&CheckIx| {
+            let target = self.state.checks[**ix as usize].target;
+            matches!(self.reach.things[target as usize], Thing::Port(_, Some(_)))
+        };
+        let told = |k: &AlarmKey| {
+            let alarm = self.state.alarms.get(k);
+            alarm.is_some_and(|a| a.state == AlarmState::Suspect && a.incident.is_some())
+        };
+        let ports = self.reach.checks_of_device(device).iter().filter(port);
+        ports.map(|ix| silent(*ix)).filter(told).collect()
+    }
+
+    /// Whether an alarm is about a port of a device that does not answer: nobody hears of it.
+    pub(crate) fn unheard(&self, key: AlarmKey) -> bool {
+        let of = self.reach.things[self.target_of_alarm(key) as usize];
+        matches!(of, Thing::Port(d, _) if self.reach.devices[d.0 as usize].down())
     }
 
     /// A device answers again. What was explained by its silence is asked afresh before anything is
@@ -39,9 +60,10 @@ impl Correlator {
         }
         let mut seen = BTreeSet::new();
         let came_back = &self.inventory[device].id;
-        for &(m, _) in self.inventory.graph.neighbours(device.0) {
-            if self.reach.devices[m as usize].down() && !seen.contains(&m) {
-                for x in self.reach.all_around(&self.inventory, m) {
+        for m in self.reach.down_beside(&self.inventory, device.0) {
+            if !seen.contains(&m) {
+                let around = self.reach.all_around(&self.inventory, m);
+                for x in self.with_those_through(around) {
                     seen.insert(x);
                     let own = Cause::Device(self.reach.devices[x as usize].target);
                     for k in self.reach_alarms(x) {

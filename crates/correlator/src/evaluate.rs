@@ -183,6 +183,9 @@ impl Correlator {
             }
             return;
         }
+        if self.goes_with_what_it_needs(start, findings) {
+            return;
+        }
         let now = self.state.now;
         let forced = self.reach_alarms(start).iter().any(|k| {
             self.state
@@ -243,6 +246,7 @@ impl Correlator {
             if wanting.contains(&f) {
                 continue;
             }
+            let group = self.with_those_through(group);
             let links = c.frontier.get(&f).cloned().unwrap_or_default();
             if let Some(incident) = self.explain_group(&c, f, &links, &group, findings) {
                 let began = self.silent_since(f);
@@ -356,7 +360,7 @@ impl Correlator {
     /// What else is failing of these devices because they cannot be reached: their agents, the links
     /// that end at them, and what others began to say of them at about the same time. What failed
     /// well before is another matter, and stays where it is.
-    fn said_of_the_same(&self, group: &[u32]) -> Vec<AlarmKey> {
+    pub(crate) fn said_of_the_same(&self, group: &[u32]) -> Vec<AlarmKey> {
         let mut keys = Vec::new();
         for &m in group {
             let silent_since = self
@@ -365,7 +369,8 @@ impl Correlator {
                 .filter_map(|k| self.state.alarms.get(k))
                 .map(|a| a.onset)
                 .min();
-            keys.extend(self.local_alarms_of(m).into_iter().filter(|k| match k {
+            let of = self.local_alarms_of(m).into_iter().chain(self.asked_in_vain(m));
+            keys.extend(of.filter(|k| match k {
                 AlarmKey::Silent(_) => !self.has_an_incident_before(*k, silent_since),
                 AlarmKey::Level(..) | AlarmKey::Signal(_) => {
                     self.state.alarms.get(k).is_some_and(|a| {
@@ -715,7 +720,7 @@ impl Correlator {
     }
 
     /// These are waited for, and asked at once.
-    fn wait_for(&mut self, devices: &BTreeSet<u32>, waiter: Waiter) {
+    pub(crate) fn wait_for(&mut self, devices: &BTreeSet<u32>, waiter: Waiter) {
         for &d in devices {
             self.state.waiting.insert((self.reach.devices[d as usize].target, waiter));
             self.ask(d);

@@ -74,6 +74,19 @@ impl Correlator {
             .filter(move |c| answers && Some(c.target) == target && !mute(c.name, c.probe))
     }
 
+    /// Whether a port of this link said that it is down so long after `since` only that it was up then,
+    /// and for a while: what had failed by then did not fail with it.
+    pub(crate) fn went_down_later(&self, link: LinkIx, since: Timestamp) -> bool {
+        let l = &self.inventory[link];
+        let ports = l.ends.iter().zip(&l.ports).filter_map(|(d, port)| Some((d.0, port.as_ref()?)));
+        let down = ports
+            .flat_map(|(d, port)| self.checks_of_port(d, port))
+            .filter(|c| c.phase == Phase::Bad)
+            .map(|c| (c.onset, self.rules[usize::from(c.name)].interval));
+        let first = down.min();
+        &*l.kind != CIRCUIT && first.is_some_and(|(onset, pace)| onset > since + pace * 2)
+    }
+
     fn fresh(&self, c: &Check) -> bool {
         let rule = &self.rules[usize::from(c.name)];
         self.state.now <= c.last_at + rule.interval.mul_f64(rule.stale_after)

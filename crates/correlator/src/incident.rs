@@ -55,6 +55,7 @@ impl Correlator {
                 i.since = onset;
                 (i.shared, i.masked_by, i.split_from) = (None, None, None);
             }
+            self.sharing.remove(ix);
             self.open.insert(cause, *ix);
             self.learn_circumstances(*ix, alarms);
             self.touched.insert(*ix);
@@ -150,6 +151,11 @@ impl Correlator {
     ) {
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         i.shared = shared;
+        if shared.is_some() {
+            self.sharing.insert(ix);
+        } else {
+            self.sharing.remove(&ix);
+        }
         if i.cause == cause && i.root == root {
             return;
         }
@@ -307,7 +313,7 @@ impl Correlator {
         }
         let dissolving = |k: &AlarmKey| {
             self.state.alarms.get(k).is_some_and(|a| match a.state {
-                AlarmState::Suspect | AlarmState::Clearing => true,
+                AlarmState::Suspect | AlarmState::Clearing => !self.unheard(*k),
                 AlarmState::Flapping => !self.is_reach(*k),
                 _ => false,
             })
@@ -427,6 +433,7 @@ impl Correlator {
         if self.open.get(&i.cause) == Some(&ix) {
             self.open.remove(&i.cause);
         }
+        self.sharing.remove(&ix);
         if unheard {
             // Opened and over within one event: nobody heard of it.
             self.forget(ix);
@@ -479,6 +486,7 @@ impl Correlator {
         if self.open.get(&i.cause) == Some(&ix) {
             self.open.remove(&i.cause);
         }
+        self.sharing.remove(&ix);
         if fresh {
             self.forget(ix);
             return;

@@ -20,6 +20,7 @@ pub mod explain;
 mod falls;
 mod few;
 mod flapping;
+mod greedy;
 mod identity;
 mod incident;
 mod level;
@@ -39,6 +40,7 @@ mod signal;
 mod state;
 mod storm;
 mod text;
+mod through;
 mod way;
 mod window;
 
@@ -101,6 +103,8 @@ pub struct Correlator {
     touched: BTreeSet<IncidentIx>,
     /// The open incidents by what caused them.
     open: BTreeMap<Cause, IncidentIx>,
+    /// The open ones for which something is blamed that several symptoms share.
+    sharing: BTreeSet<IncidentIx>,
     /// Those that are over and not forgotten, by what caused them.
     over: BTreeMap<Cause, BTreeSet<IncidentIx>>,
     /// The same, by when it was over.
@@ -184,6 +188,7 @@ impl Correlator {
             acting: None,
             touched: BTreeSet::new(),
             open: BTreeMap::new(),
+            sharing: BTreeSet::new(),
             over: BTreeMap::new(),
             over_since: BTreeSet::new(),
             by_id: BTreeMap::new(),

@@ -59,6 +59,8 @@ impl Correlator {
             .filter(|(_, i)| i.open())
             .map(|(ix, i)| (i.cause, *ix))
             .collect();
+        let blames = self.open.values().filter(|ix| self.state.incidents[ix].shared.is_some());
+        self.sharing = blames.copied().collect();
         self.over.clear();
         self.over_since.clear();
         for (ix, i) in self.state.incidents.iter().filter(|(_, i)| !i.open()) {

@@ -17,12 +17,10 @@
 //! the inventory alone ([`Risks`]).
 
 use crate::Correlator;
-use crate::falls::Fallen;
 use crate::state::{AlarmKey, Cause, IncidentIx, Phase};
 use model::inventory::{Element, LinkIx, Needs};
 use model::{Inventory, Timestamp};
 use rustc_hash::FxHashMap;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -265,7 +263,7 @@ impl Correlator {
     }
 
     /// Whether one that would fail with `e` for certain has been seen good since.
-    fn cleared(&self, e: Part, since: Timestamp) -> bool {
+    pub(crate) fn cleared(&self, e: Part, since: Timestamp) -> bool {
         let sure = self.risks.sure.get(&e).into_iter().flatten();
         sure.copied().any(|d| self.device_good(d, since))
     }
@@ -340,9 +338,9 @@ impl Correlator {
                 let seen: Vec<_> = view.silent.iter().map(|ix| of_check(*ix)).collect();
                 let onset = seen.iter().map(|s| s.0).min()?;
                 let interval = seen.iter().map(|s| s.1).max()?;
-                self.reach
-                    .beside_the_lit(&self.inventory, d, onset)
-                    .then_some(Symptom { onset, interval })
+                let beside = self.reach.beside_the_lit(&self.inventory, d, onset)
+                    && !self.hidden_with_what_it_needs(d);
+                beside.then_some(Symptom { onset, interval })
             }
             Part::Link(l) => {
                 let view = &self.reach.links[l as usize];
@@ -392,45 +390,25 @@ impl Correlator {
             })
     }
 
-    fn part_good(&self, p: Part, since: Timestamp) -> bool {
+    pub(crate) fn part_good(&self, p: Part, since: Timestamp) -> bool {
         match p {
             Part::Device(d) => self.device_good(d, since),
-            Part::Link(l) => self.port_up(LinkIx(l), since).is_some(),
+            Part::Link(l) => {
+                self.port_up(LinkIx(l), since).is_some() || self.went_down_later(LinkIx(l), since)
+            }
             Part::Service(_) => false,
         }
     }
 
     /// Whether others tell of a failure of the element itself.
-    fn signalled(&self, e: Part) -> bool {
+    pub(crate) fn signalled(&self, e: Part) -> bool {
         matches!(e, Part::Device(d) if self.reach.signals.get(&d).is_some_and(|s| !s.is_empty()))
     }
 
     // ---- who may be blamed ----
 
-    /// The unreachable devices beside the reachable side that this one may be unreachable because of,
-    /// and their links.
-    fn ways_out(&self, device: u32) -> BTreeSet<Part> {
-        let mut out = BTreeSet::new();
-        let (mut seen, mut queue) = (BTreeSet::from([device]), vec![device]);
-        while let Some(n) = queue.pop() {
-            if self.symptom(Part::Device(n)).is_some() {
-                out.insert(Part::Device(n));
-                let since = self.silent_since(n);
-                out.extend(self.reach.lit_links(&self.inventory, n, since).map(Part::Link));
-                continue;
-            }
-            for &(m, l) in self.inventory.graph.neighbours(n) {
-                let down = self.reach.devices[m as usize].down() && !self.reach.removed(l);
-                if down && seen.insert(m) {
-                    queue.push(m);
-                }
-            }
-        }
-        out
-    }
-
     /// What may be blamed for a symptom.
-    fn suspects(&self, s: Part) -> BTreeSet<Part> {
+    pub(crate) fn suspects(&self, s: Part) -> BTreeSet<Part> {
         let mut from = vec![s];
         if let Part::Device(d) = s {
             // Its ways to the reachable side, through what nobody can ask.
@@ -447,141 +425,23 @@ impl Correlator {
             }
         }
         let mut above = self.risks.above(&self.inventory, from);
-        // What it needs may be unreachable because of something nearer.
-        let hidden: Vec<u32> = above
-            .iter()
-            .filter_map(|p| match p {
-                Part::Device(d) if self.reach.devices[*d as usize].down() => Some(*d),
-                _ => None,
-            })
-            .collect();
-        for d in hidden {
-            above.extend(self.ways_out(d));
+        // The ways to what it needs look the same as that.
+        let mut ways = Vec::new();
+        for p in &above {
+            if let Part::Device(d) = *p
+                && self.reach.devices[d as usize].down()
+            {
+                let since = self.silent_since(d);
+                ways.extend(self.reach.lit_links(&self.inventory, d, since).map(Part::Link));
+            }
         }
+        above.extend(ways);
         above
-    }
-
-    // ---- the choice ----
-
-    /// All symptoms that hang together with this one through what they may share, and the elements
-    /// that explain them.
-    fn choose(&self, start: Part) -> (BTreeSet<Part>, Vec<Rc<Choice>>) {
-        let mut symptoms: BTreeMap<Part, Symptom> = BTreeMap::new();
-        let mut suspects: BTreeMap<Part, Fallen> = BTreeMap::new();
-        let mut queue = Vec::new();
-        if let Some(s) = self.symptom(start) {
-            symptoms.insert(start, s);
-            queue.push(start);
-        }
-        let slowest = self.rules.iter().map(|r| r.interval).max().unwrap_or_default() * 2;
-        while let Some(s) = queue.pop() {
-            for e in self.suspects(s) {
-                // One that answered well after this symptom began clears whatever it needs of it.
-                if suspects.contains_key(&e) || self.cleared(e, symptoms[&s].onset + slowest) {
-                    continue;
-                }
-                let fallen = self.fall(&[e]);
-                let parts = fallen
-                    .first
-                    .iter()
-                    .map(|d| Part::Device(*d))
-                    .chain(fallen.links.iter().map(|l| Part::Link(*l)))
-                    .chain(fallen.services.iter().map(|s| Part::Service(*s)));
-                for p in parts {
-                    if let std::collections::btree_map::Entry::Vacant(at) = symptoms.entry(p)
-                        && let Some(found) = self.symptom(p)
-                    {
-                        at.insert(found);
-                        queue.push(p);
-                    }
-                }
-                suspects.insert(e, fallen);
-            }
-        }
-        let chosen = self.greedily(&symptoms, &suspects);
-        (symptoms.into_keys().collect(), chosen)
-    }
-
-    fn greedily(
-        &self,
-        symptoms: &BTreeMap<Part, Symptom>,
-        suspects: &BTreeMap<Part, Fallen>,
-    ) -> Vec<Rc<Choice>> {
-        let mut left = symptoms.clone();
-        let (mut blamed, mut chosen) = self.still_blamed(&mut left);
-        let mut before = self.fall(&blamed);
-        loop {
-            let mut found: Vec<(Part, BTreeSet<Part>, BTreeSet<Part>)> = Vec::new();
-            for (&e, alone) in suspects {
-                if blamed.contains(&e) {
-                    continue;
-                }
-                let both;
-                let fallen = if blamed.is_empty() {
-                    alone
-                } else {
-                    let all: Vec<Part> = blamed.iter().copied().chain([e]).collect();
-                    both = self.fall(&all);
-                    &both
-                };
-                let falls = self.seen_in(fallen, &before);
-                let within = falls.iter().filter_map(|p| Some((*p, *left.get(p)?)));
-                let within: Vec<(Part, Symptom)> = within.collect();
-                let covers = best_window(within.clone());
-                let start = covers.iter().map(|p| symptoms[p].onset).min();
-                let earlier = |s: &Symptom| start.is_some_and(|start| s.onset < start);
-                let older: Vec<Part> = within
-                    .iter()
-                    .filter(|(p, s)| !covers.contains(p) && earlier(s))
-                    .map(|(p, _)| *p)
-                    .collect();
-                let falls = if older.is_empty() {
-                    falls
-                } else {
-                    // They failed before, on their own account.
-                    let already: Vec<Part> = blamed.iter().copied().chain(older).collect();
-                    let with: Vec<Part> = already.iter().copied().chain([e]).collect();
-                    self.seen_in(&self.fall(&with), &self.fall(&already))
-                };
-                let others = covers.iter().filter(|p| **p != e).count();
-                // Its own failure counts when it is of the same moment.
-                let itself = covers.contains(&e) || self.signalled(e);
-                if others < if itself { 1 } else { 2 } {
-                    continue;
-                }
-                let since = covers.iter().map(|p| symptoms[p].onset).max().unwrap_or_default();
-                if falls.iter().chain([&e]).any(|p| self.part_good(*p, since)) {
-                    continue;
-                }
-                found.push((e, falls, covers));
-            }
-            let best = found
-                .iter()
-                .min_by_key(|(e, falls, covers)| {
-                    (Reverse(covers.len()), falls.len(), self.id_of(*e).clone())
-                })
-                .cloned();
-            let Some((_, falls, covers)) = best else { break };
-            let alike: Vec<Part> = found
-                .iter()
-                .filter(|(_, f, c)| *f == falls && *c == covers)
-                .map(|(e, ..)| *e)
-                .collect();
-            let alike = self.without_what_only_carries(&alike);
-            left.retain(|p, _| !covers.contains(p));
-            // What is blamed is what is named, and falls with no more than that.
-            blamed.extend(alike.iter().min_by_key(|e| self.id_of(**e)));
-            before = self.fall(&blamed);
-            let onsets = || covers.iter().map(|p| symptoms[p].onset);
-            let Some(span) = onsets().min().zip(onsets().max()) else { break };
-            chosen.extend(self.choice_of(&alike, covers.into_iter().collect(), span).map(Rc::new));
-        }
-        chosen
     }
 
     /// Where a device that is seen to be silent is among those that look the same, the passive things
     /// that carry nothing but it are not named: that would need more than what it explains itself.
-    fn without_what_only_carries(&self, alike: &[Part]) -> Vec<Part> {
+    pub(crate) fn without_what_only_carries(&self, alike: &[Part]) -> Vec<Part> {
         let device = |p: &Part| match p {
             Part::Device(d) => Some(*d),
             Part::Link(_) | Part::Service(_) => None,
@@ -659,35 +519,6 @@ impl Correlator {
         if !self.risks.any {
             return Vec::new();
         }
-        let causes = self.suspects(p).into_iter().filter_map(|e| self.cause_of(e));
-        let open = causes.filter_map(|c| self.open.get(&c).copied());
-        open.filter(|i| self.state.incidents[i].shared.is_some()).collect()
+        self.blaming(&self.suspects(p).into_iter().collect())
     }
-}
-
-/// The symptoms that began together: the most that lie within twice the slowest interval among
-/// them; of several such, the latest.
-fn best_window(mut all: Vec<(Part, Symptom)>) -> BTreeSet<Part> {
-    all.sort_by_key(|(p, s)| (s.onset, *p));
-    let paces: BTreeSet<Duration> = all.iter().map(|(_, s)| s.interval).collect();
-    let mut best: (usize, Timestamp, BTreeSet<Part>) = Default::default();
-    for pace in paces {
-        let those: Vec<_> = all.iter().filter(|(_, s)| s.interval <= pace).collect();
-        let mut from = 0;
-        let mut widest = 0..0;
-        for to in 0..those.len() {
-            while those[from].1.onset + pace * 2 < those[to].1.onset {
-                from += 1;
-            }
-            if to + 1 - from >= widest.len() {
-                widest = from..to + 1;
-            }
-        }
-        let Some(last) = those[widest.clone()].last() else { continue };
-        if (widest.len(), last.1.onset) > (best.0, best.1) {
-            let parts = those[widest.clone()].iter().map(|(p, _)| *p).collect();
-            best = (widest.len(), last.1.onset, parts);
-        }
-    }
-    best.2
 }

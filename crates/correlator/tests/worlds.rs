@@ -120,7 +120,7 @@ fn passive(world: &SmallWorld) -> Vec<String> {
 /// is left of it.
 #[test]
 fn one_passive_element_fails_and_is_one_incident() {
-    let tally = try_all(&worlds(150, 10_000), |n| {
+    let tally = try_all(&worlds(600, 10_000), |n| {
         let mut lots = Lots(n);
         let world = small_worlds::draw(&mut lots);
         let all = passive(&world);
@@ -157,7 +157,7 @@ fn one_passive_element_fails_and_is_one_incident() {
 /// blamed.
 #[test]
 fn one_good_member_and_it_is_not_blamed() {
-    let tally = try_all(&worlds(150, 10_000), |n| {
+    let tally = try_all(&worlds(600, 10_000), |n| {
         let mut lots = Lots(n + 500_000);
         let world = small_worlds::draw(&mut lots);
         let all = passive(&world);
@@ -200,7 +200,7 @@ fn one_good_member_and_it_is_not_blamed() {
 /// Things fail and are mended in any order, and at every quiet moment both say the same.
 #[test]
 fn both_say_the_same_of_every_history() {
-    let tally = try_all(&worlds(120, 10_000), |n| {
+    let tally = try_all(&worlds(1_200, 10_000), |n| {
         let mut lots = Lots(n + 1_000_000);
         let world = small_worlds::draw(&mut lots);
         let mut feed = Feed::new(&world.inventory, lots.percent(50), n);

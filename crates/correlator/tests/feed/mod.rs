@@ -34,8 +34,8 @@ pub struct Feed {
     down: BTreeMap<String, i64>,
     /// Since when each symptom can be seen.
     visible: BTreeMap<String, i64>,
-    /// What is silent and hidden by something nearer.
-    hidden: BTreeSet<String>,
+    /// When something failed or was mended last.
+    last_change: i64,
     /// Whom to ask: moment within the round, device, and link when it is a port.
     turns: Vec<(i64, String, Option<String>)>,
     pub book: Book,
@@ -170,7 +170,7 @@ impl Feed {
             silent: BTreeMap::new(),
             down: BTreeMap::new(),
             visible: BTreeMap::new(),
-            hidden: BTreeSet::new(),
+            last_change: DAWN,
             turns,
             book: Book::default(),
         };
@@ -199,6 +199,7 @@ impl Feed {
 
     fn changed(&mut self) {
         self.book.recovered.clear();
+        self.last_change = self.now;
         let fallen = reference::fallen(&self.inventory, &self.failed);
         let asked: Vec<String> = self
             .inventory
@@ -220,11 +221,9 @@ impl Feed {
         }
         let seen = self.seen();
         let visible = reference::visible(&self.inventory, &seen);
-        // What was hidden a moment ago is seen anew.
-        let hidden = reference::hidden(&self.inventory, &seen);
-        let was_hidden = std::mem::replace(&mut self.hidden, hidden);
-        let again = |id: &str| was_hidden.contains(id) && !self.hidden.contains(id);
-        self.visible.retain(|id, _| visible.contains(id) && !again(id));
+        // A link that one end still tells of fails since then, also while the other end is silent.
+        let told: BTreeSet<&String> = seen.down.keys().map(|(l, _)| l).collect();
+        self.visible.retain(|id, _| visible.contains(id) || told.contains(id));
         for id in &visible {
             self.visible.entry(id.clone()).or_insert(self.now);
         }
@@ -239,7 +238,12 @@ impl Feed {
     /// What can be seen of the network as it is now.
     pub fn seen(&self) -> Seen {
         let since = |id: &str| *self.visible.get(id).unwrap_or(&self.now);
-        let mut seen = Seen { device_interval: 20 * S, port_interval: 60 * S, ..Seen::default() };
+        let mut seen = Seen {
+            changed: self.last_change,
+            device_interval: 20 * S,
+            port_interval: 60 * S,
+            ..Seen::default()
+        };
         for (_, d, link) in &self.turns {
             let silent = self.silent.contains_key(d);
             match link {

@@ -7,18 +7,18 @@
 //! # The rules
 //! 1. *Symptoms*: each silent device with a reachable neighbour, and each down link of which neither
 //!    end is silent, and each service that fails its own check while its needs hold. What was never
-//!    observed is neither up nor down, and paths run through it.
+//!    observed is neither up nor down, and paths run through it. What has no link and is reached
+//!    through something that is hidden behind a nearer failure is hidden with it.
 //! 2. *D(e)*: what falls if `e` fails on top of what is blamed already. Something works while it has
 //!    not failed, nothing that it needs has, and a way over what works leads from it to where a
-//!    probe stands. A device without links stands beside the probe, unless it needs something: then
+//!    probe stands. What failed well before on its own account is blamed already. A device without links stands beside the probe, unless it needs something: then
 //!    it is reached through that, as a virtual machine is through its host.
 //! 3. Element `e` may explain the symptoms in D(e) if nothing observed in D(e) is well, or was when
 //!    they had failed, if they are at least two, and if they began about together. Most symptoms first, then the smallest D, then
 //!    the id; those with the same symptoms and the same D cannot be told apart (but where a device
 //!    that is seen to be silent is among them, the passive ones that carry only it are not named).
 //! 4. What was blamed stays blamed until something of its D is well, also while something nearer
-//!    hides part of it; where that hides all, it is masked. What is reached through something hidden is
-//!    hidden with it.
+//!    hides part of it; where that hides all, it is masked.
 //! 5. What remains is named alone: the link itself; the device, with its link when exactly one joins
 //!    it to the reachable side and nothing says that the link is well.
 
@@ -50,6 +50,8 @@ pub struct Seen {
     pub removed: BTreeSet<String>,
     /// Services that fail a check of their own, since when.
     pub services: BTreeMap<String, i64>,
+    /// Since when the network is as it is.
+    pub changed: i64,
     /// How long it takes until a device is asked again.
     pub device_interval: i64,
     /// How long it takes until a port is asked again.
@@ -59,11 +61,24 @@ pub struct Seen {
 /// What is blamed from one look to the next.
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
-    /// Elements that explain several symptoms, the oldest first: those that look the same, and since
-    /// when they can have failed.
-    blamed: Vec<(Vec<E>, i64)>,
+    /// Elements that explain several symptoms, the oldest first.
+    blamed: Vec<Blame>,
+    /// What was asked afresh when something that explained it was cleared, and when: it is seen to fail
+    /// since then.
+    afresh: BTreeMap<E, i64>,
     /// What was seen well while another had failed already, and since when that one fails.
     well_beside: BTreeMap<(E, E), i64>,
+}
+
+/// What is blamed for several symptoms.
+#[derive(Debug, Clone)]
+struct Blame {
+    /// Those that look the same.
+    root: Vec<E>,
+    /// Since when they can have failed.
+    from: i64,
+    /// What it explained when we looked last.
+    explained: Set,
 }
 
 /// What should be open, when nothing was blamed before.
@@ -85,24 +100,19 @@ pub fn visible(inventory: &Inventory, seen: &Seen) -> BTreeSet<String> {
     look.symptoms().into_keys().map(|e| look.id(e)).collect()
 }
 
-/// The ids of what is silent and hidden behind something nearer, by the ways or by what it is reached
-/// through.
-pub fn hidden(inventory: &Inventory, seen: &Seen) -> BTreeSet<String> {
-    let look = Look::new(inventory, seen);
-    look.hidden().into_iter().map(|e| look.id(e)).collect()
-}
-
 impl Reference {
     /// The roots of what should be open, and not hidden, now.
     pub fn look(&mut self, inventory: &Inventory, seen: &Seen) -> BTreeSet<Root> {
-        let look = Look::new(inventory, seen);
+        let mut look = Look::new(inventory, seen);
+        self.afresh.retain(|s, _| look.symptoms().contains_key(s));
+        look.afresh.clone_from(&self.afresh);
         let mut open: Set = look.symptoms().into_keys().collect();
         let (mut roots, mut blamed) = (BTreeSet::new(), Set::new());
 
         // Who was blamed stays so until something of it is well.
-        let (since, hidden) = (look.symptoms(), look.hidden());
+        let mut since = look.symptoms();
         self.well_beside.retain(|(s, _), from| since.get(s).is_some_and(|s| s.0 == *from));
-        for (before, from) in std::mem::take(&mut self.blamed) {
+        for Blame { root: before, from, explained } in std::mem::take(&mut self.blamed) {
             // What failed before it did so on its own account.
             let older = open.iter().copied().filter(|s| since[s].0 < from);
             let already: Set = blamed.iter().copied().chain(older).collect();
@@ -113,15 +123,22 @@ impl Reference {
             let still: Vec<E> = before.into_iter().filter(stays).collect();
             let most = still.iter().map(|e| falls(e).len()).max();
             let root: Vec<E> = still.into_iter().filter(|e| Some(falls(e).len()) == most).collect();
-            let Some(&e) = root.first() else { continue };
+            let Some(&e) = root.first() else {
+                // "The first good member of D(e) retires e", and what it explained is checked again
+                // before anything is made of it: it is seen to fail since then (items 2 and 5).
+                self.afresh.extend(explained.iter().map(|s| (*s, seen.changed)));
+                look.afresh.clone_from(&self.afresh);
+                since = look.symptoms();
+                continue;
+            };
             let explained: Set = open.intersection(&look.more(&already, e)).copied().collect();
             // While all of it is hidden nobody can say whether it is over: it is masked.
-            if !explained.is_subset(&hidden) {
+            if !explained.is_empty() {
                 roots.insert(look.names(&root));
             }
             open.retain(|s| !explained.contains(s));
             blamed.insert(e);
-            self.blamed.push((root, from));
+            self.blamed.push(Blame { root, from, explained });
         }
 
         // Then whoever explains most of what is left.
@@ -141,7 +158,7 @@ impl Reference {
             // What is blamed is what is named, and falls with no more than that.
             blamed.extend(root.first());
             roots.insert(look.names(&root));
-            self.blamed.push((root, from));
+            self.blamed.push(Blame { root, from, explained: best.symptoms.clone() });
         }
 
         for (s, (from, _)) in &since {
@@ -187,6 +204,8 @@ struct Look<'a> {
     up: Set,
     removed: Set,
     services: BTreeMap<E, i64>,
+    /// What was asked afresh, and when.
+    afresh: BTreeMap<E, i64>,
     stands: Set,
     device_interval: i64,
     port_interval: i64,
@@ -218,6 +237,7 @@ impl<'a> Look<'a> {
             down,
             removed: seen.removed.iter().filter_map(|l| link(l)).collect(),
             services: seen.services.iter().filter_map(|(s, t)| Some((service(s)?, *t))).collect(),
+            afresh: BTreeMap::new(),
             stands: inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0 as usize).collect(),
             device_interval: seen.device_interval,
             port_interval: seen.port_interval,
@@ -358,7 +378,20 @@ impl<'a> Look<'a> {
     // ---- the rules ----
 
     /// What the base rule would open incidents for, each with since when and how often it is asked.
+    ///
+    /// "Everything else unreachable is explained by those" (item 1): so is what has no link of its
+    /// own and is reached through something that is hidden behind a nearer failure.
     fn symptoms(&self) -> BTreeMap<E, (i64, i64)> {
+        let mut all = self.beside_the_reachable();
+        let hidden = self.hidden();
+        all.retain(|s, _| !hidden.contains(s));
+        for (s, (since, _)) in &mut all {
+            *since = self.afresh.get(s).map_or(*since, |from| *from.max(since));
+        }
+        all
+    }
+
+    fn beside_the_reachable(&self) -> BTreeMap<E, (i64, i64)> {
         let mut all = BTreeMap::new();
         for (d, since) in &self.silent {
             let beside_the_probe = self.links_at(*d).is_empty();
@@ -387,7 +420,7 @@ impl<'a> Look<'a> {
 
     /// What is silent and hidden behind a nearer failure, and what is reached through that.
     fn hidden(&self) -> Set {
-        let all = self.symptoms();
+        let all = self.beside_the_reachable();
         let mut hidden: Vec<bool> = (0..self.devices + self.links)
             .map(|e| self.silent.contains_key(&e) && !all.contains_key(&e))
             .collect();
@@ -443,12 +476,13 @@ impl<'a> Look<'a> {
             let symptoms: Set = open.intersection(&d).copied().collect();
             let newest = symptoms.iter().map(|s| all[s].0).max()?;
             let slowest = symptoms.iter().map(|s| all[s].1).max()?;
+            // What failed well before did so on its own account: it is blamed already.
             let together = |s: &E| all[s].0 + 2 * slowest >= newest;
-            let older: Set = symptoms.iter().copied().filter(|s| !together(s)).collect();
+            let older: Set =
+                open.iter().copied().filter(|s| !together(s) && !before.contains(s)).collect();
             if older.is_empty() {
                 break (symptoms, d);
             }
-            // Those failed before, on their own account.
             before.extend(older);
         };
         let well = d.iter().any(|x| self.well(*x));
