@@ -5,6 +5,7 @@
 //! nobody put it back into the drawer as good.
 
 use crate::Correlator;
+use crate::falls::Fallen;
 use crate::reach::Thing;
 use crate::shared_risk::{Choice, Part, Symptom};
 use crate::state::{AlarmKey, Incident, IncidentIx};
@@ -14,7 +15,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// So often what one blame stood on is looked at before an event is done.
+const ON_TOP_MAX: usize = 8;
+
 impl Correlator {
+    /// Looks at what changed, and then at what was blamed on top of a blame that this ended.
+    pub(crate) fn evaluate(&mut self) {
+        for _ in 0..ON_TOP_MAX {
+            let blamed = self.sharing.clone();
+            self.look_once();
+            if !self.stood_on_what_ended(&blamed) {
+                return;
+            }
+        }
+    }
+
     /// The elements that are blamed already and may still be, with what they explain of `left`, which
     /// is taken out of it; also those of the suspects of which something nearer hides all.
     pub(crate) fn still_blamed(
@@ -53,9 +68,7 @@ impl Correlator {
             blamed.push(*e);
             left.retain(|p, _| !covers.contains(p));
             let alike: Vec<Part> = still.iter().map(|(e, _)| *e).collect();
-            if !covers.is_empty() {
-                chosen.extend(self.choice_of(&alike, covers, span).map(Rc::new));
-            }
+            chosen.extend(self.choice_of(&alike, covers, span).map(Rc::new));
         }
         (blamed, chosen)
     }
@@ -98,6 +111,47 @@ impl Correlator {
                 && s.onset + s.interval * 2 >= last
                 && s.onset <= first + s.interval * 2
         })
+    }
+
+    /// The masked incidents of what was blamed for this device, or for a link of it, and is blamed no
+    /// more: something of it is well, or nothing of it fails.
+    pub(crate) fn hidden_and_over(&self, device: u32) -> Vec<IncidentIx> {
+        let gone = |ix: &IncidentIx| {
+            let i = &self.state.incidents[ix];
+            i.masked_by.is_some() && i.members.is_empty()
+        };
+        if !self.sharing.iter().any(gone) {
+            return Vec::new();
+        }
+        let links = self.inventory.graph.neighbours(device).iter().map(|(_, l)| Part::Link(*l));
+        let above = links.chain([Part::Device(device)]).flat_map(|p| self.explained_above(p));
+        let blamed: BTreeSet<IncidentIx> = above.filter(gone).collect();
+        blamed.into_iter().filter(|ix| !self.may_still_be(*ix)).collect()
+    }
+
+    fn may_still_be(&self, ix: IncidentIx) -> bool {
+        let i = &self.state.incidents[&ix];
+        let since = i.shared.map_or(i.since, |span| span.1);
+        let nothing = Fallen::default();
+        i.root.iter().filter_map(|id| self.part_named(id)).any(|e| {
+            let falls = self.seen_in(&self.fall(&[e]), &nothing);
+            falls.iter().any(|p| self.seen_to_fail(*p))
+                && !falls.iter().any(|p| self.well(*p, since))
+        })
+    }
+
+    /// Where a blame ended, what is still blamed may have been so on top of it: all of it is looked at
+    /// again. Says whether there is any.
+    fn stood_on_what_ended(&mut self, blamed: &BTreeSet<IncidentIx>) -> bool {
+        if blamed.is_subset(&self.sharing) {
+            return false;
+        }
+        let still = blamed.intersection(&self.sharing);
+        let members = still.flat_map(|ix| &self.state.incidents[ix].members);
+        let devices = members.filter_map(|k| self.reach.device_of(self.target_of_alarm(*k)));
+        let devices: Vec<u32> = devices.map(|d| d.0).collect();
+        self.dirty.devices.extend(&devices);
+        !devices.is_empty()
     }
 
     /// Whether something that an element is blamed for is seen itself, where the element is hidden.

@@ -56,6 +56,15 @@ impl Correlator {
         }
     }
 
+    /// Whether an end of a link is in doubt: suspect, and not known to be unreachable.
+    pub(crate) fn ends_in_doubt(&self, link: u32) -> bool {
+        let in_doubt = |d: &DeviceIx| {
+            let view = &self.reach.devices[d.0 as usize];
+            view.observed && !view.down() && !view.suspect.is_empty()
+        };
+        self.inventory.links[link as usize].ends.iter().any(in_doubt)
+    }
+
     /// What has to fail for a while is asked when that is over: the next sample of the grid may come
     /// when the failure has just ended, and nobody would hear of a minute without an answer.
     pub(crate) fn ask_when_it_has_lasted(&mut self, ix: CheckIx, lasts: Duration) {

@@ -64,7 +64,7 @@ impl Correlator {
     }
 
     /// Looks at what changed, and brings the incidents in line with it.
-    pub(crate) fn evaluate(&mut self) {
+    pub(crate) fn look_once(&mut self) {
         self.look_at_probes();
         let mut dirty = std::mem::take(&mut self.dirty);
         let mut findings = Findings::default();
@@ -105,6 +105,8 @@ impl Correlator {
                         self.look_around(d, &mut seen, &mut findings);
                     }
                 }
+                // An end that is in doubt says first whether it is the link at all.
+                Part::Link(l) if self.ends_in_doubt(l) => {}
                 Part::Link(_) | Part::Service(_) => {
                     for key in self.alarms_of(part) {
                         if self.state.alarms.contains_key(&key) {
@@ -335,6 +337,9 @@ impl Correlator {
         if !flaps || self.state.incidents[&incident].cause != cause {
             self.reroot(incident, cause, root, choice.map(|c| c.span));
         }
+        if findings.blames(cause) {
+            self.unmask(incident);
+        }
         for key in alarms {
             self.attach(key, incident, &mut findings.went);
         }
@@ -509,6 +514,7 @@ impl Correlator {
                 self.open_or_reopen(choice.cause, &choice.root, &[key])
             };
             self.reroot(incident, choice.cause, choice.root.clone(), Some(choice.span));
+            self.unmask(incident);
             self.attach(key, incident, &mut findings.went);
             return;
         }

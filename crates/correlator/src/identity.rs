@@ -162,10 +162,14 @@ impl Correlator {
                 hidden.extend(link.and_then(|t| self.open.get(&Cause::Link(t))));
             }
         }
+        // What is blamed for several, all of which went behind this.
+        let all_gone = |ix: &&IncidentIx| self.state.incidents[ix].members.is_empty();
+        hidden.extend(self.sharing.iter().filter(all_gone));
         for ix in hidden {
             let i = &self.state.incidents[&ix];
             let before = i.masked_by.is_some() || i.since + ONE_FAILURE < began;
-            if ix != incident && i.shared.is_none() && !i.fresh && before {
+            let all = i.shared.is_none() || i.members.is_empty();
+            if ix != incident && all && !i.fresh && before {
                 self.mask(ix, incident);
             }
         }
@@ -202,6 +206,7 @@ impl Correlator {
                 seen.push(ix);
             }
         }
+        seen.extend(self.hidden_and_over(device));
         for ix in seen {
             self.unmask(ix);
             if self.state.incidents[&ix].members.is_empty() {
@@ -218,7 +223,9 @@ impl Correlator {
         let unseen = match i.cause {
             Cause::Device(t) => self.reach.device_of(t).is_some(),
             Cause::Storm(_) => true,
-            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => !i.members.is_empty(),
+            Cause::Link(_) | Cause::Other(_) | Cause::Blind(_) => {
+                i.shared.is_some() || !i.members.is_empty()
+            }
         };
         if !unseen || i.fresh {
             return false;

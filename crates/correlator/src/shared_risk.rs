@@ -84,6 +84,8 @@ pub(crate) struct Findings {
     pub(crate) went: BTreeMap<IncidentIx, IncidentIx>,
     /// What explains each symptom looked at so far.
     chosen: BTreeMap<Part, Option<Rc<Choice>>>,
+    /// What is blamed still, also where something nearer hides all it explains.
+    standing: BTreeSet<Cause>,
     /// Symptoms whose incident is another than the one that explains them now.
     pub(crate) again: BTreeSet<Part>,
 }
@@ -91,7 +93,7 @@ pub(crate) struct Findings {
 impl Findings {
     /// Whether this is what explains some symptom now.
     pub(crate) fn blames(&self, cause: Cause) -> bool {
-        self.chosen.values().flatten().any(|c| c.cause == cause)
+        self.standing.contains(&cause) || self.chosen.values().flatten().any(|c| c.cause == cause)
     }
 }
 
@@ -227,6 +229,7 @@ impl Correlator {
             return joins;
         }
         let (symptoms, chosen) = self.choose(part);
+        findings.standing.extend(chosen.iter().map(|c| c.cause));
         for s in symptoms {
             let choice = chosen.iter().find(|c| c.parts.contains(&s)).cloned();
             if s != part && self.told_otherwise(s, choice.as_deref()) {
