@@ -41,8 +41,8 @@ pub struct DeskConfig {
     #[serde(default = "default_commit_delay")]
     pub commit_delay: String,
     /// How long it may take until what the desk did can be seen by a search.
-    #[serde(default = "default_visibility_delay")]
-    pub visibility_delay: String,
+    /// Default: 5s; Jira, whose search lags behind: 60s.
+    pub visibility_delay: Option<String>,
     /// How many empty searches, each `visibility_delay` after the one before, it takes to believe
     /// that a lost request did nothing.
     pub empty_finds: Option<u32>,
@@ -50,7 +50,7 @@ pub struct DeskConfig {
     #[serde(default = "default_retry_max")]
     pub retry_max: String,
 
-    // --- who we are there (rt, generic) ---
+    // --- who we are there ---
     /// An API token.
     #[schemars(with = "Option<String>")]
     pub token: Option<SecretString>,
@@ -63,22 +63,47 @@ pub struct DeskConfig {
     pub password: Option<SecretString>,
     /// A file that holds the password.
     pub password_file: Option<PathBuf>,
+    /// GLPI: the App-Token of its API client, where it has one.
+    #[schemars(with = "Option<String>")]
+    pub app_token: Option<SecretString>,
+    /// A file that holds it.
+    pub app_token_file: Option<PathBuf>,
+    /// GLPI 11: the id of its OAuth client.
+    pub client_id: Option<String>,
+    /// That client's secret.
+    #[schemars(with = "Option<String>")]
+    pub client_secret: Option<SecretString>,
+    /// A file that holds it.
+    pub client_secret_file: Option<PathBuf>,
 
-    // --- what tickets look like there (rt, generic) ---
+    // --- what tickets look like there ---
     /// The queue (group, project) that tickets are opened in, unless a route names another.
+    /// Zammad: the group.
     pub queue: Option<String>,
-    /// Who stands as the requestor.
+    /// What kind of ticket it is. Jira: the issue type (default `Task`). ServiceNow: the table
+    /// (`incident`). iTop: the class (`Incident`).
+    pub ticket_type: Option<String>,
+    /// Whose ticket it is. iTop: the name of the organization, which is needed. GLPI: the number of
+    /// the entity.
+    pub organization: Option<String>,
+    /// What a resolved ticket says of how. Jira: the resolution (`Done`). ServiceNow: the close code
+    /// (`Solved (Permanently)`). iTop: the resolution code (`other`).
+    pub resolution: Option<String>,
+    /// Who stands as the requestor. Zammad: the customer's address, which is needed.
     pub requestor: Option<String>,
-    /// The custom field that holds our key. RT: `AlertKey`.
+    /// The custom field that holds our key. RT: `AlertKey`. Zammad:
+    /// `alert_key`.
     pub key_field: Option<String>,
-    /// What our priorities are called there. RT: P1 = 100, P2 = 50, P3 = 0.
+    /// What our priorities are called there. RT: P1 = 100, P2 = 50, P3 = 0. Zammad: P1 = "3 high",
+    /// P2 = "2 normal", P3 = "1 low".
     #[serde(default)]
     pub priorities: PriorityNames,
-    /// The status that says resolved. RT: `resolved`.
+    /// The status that says resolved. RT: `resolved`. Zammad: `closed`.
     pub resolved_status: Option<String>,
-    /// The status that says open, for opening again. RT: `open`.
+    /// The status that says open, for opening again. RT, Zammad: `open`.
     pub open_status: Option<String>,
     /// Further statuses that count as "no longer open". RT: `rejected`, `deleted`.
+    /// Zammad: `merged`, `removed`.
     #[serde(default)]
     pub closed_statuses: Vec<String>,
 
@@ -108,6 +133,24 @@ pub struct DeskConfig {
 pub enum DeskKind {
     /// Request Tracker 5 or 6, by REST2.
     Rt,
+    /// Zammad, by its REST API.
+    Zammad,
+    /// GLPI 9.5 to 11, by the API at `apirest.php`.
+    Glpi,
+    /// ServiceNow, by the Table API.
+    ServiceNow,
+    /// Jira Cloud, by its REST API.
+    #[serde(rename = "jira-cloud")]
+    JiraCloud,
+    /// Jira Data Center or Server, by its REST API.
+    Jira,
+    /// iTop, by its REST/JSON service.
+    Itop,
+    /// GLPI 11, by its high-level API and OAuth.
+    #[serde(rename = "glpi-v2")]
+    GlpiV2,
+    /// osTicket 1.17 or 1.18: opens tickets and adds notes, nothing else.
+    OsTicket,
     /// Any JSON API, by templates.
     Generic,
     /// Tickets kept by kentongan itself.
@@ -119,6 +162,14 @@ impl DeskKind {
     pub const fn word(self) -> &'static str {
         match self {
             DeskKind::Rt => "rt",
+            DeskKind::Zammad => "zammad",
+            DeskKind::Glpi => "glpi",
+            DeskKind::ServiceNow => "servicenow",
+            DeskKind::JiraCloud => "jira-cloud",
+            DeskKind::Jira => "jira",
+            DeskKind::Itop => "itop",
+            DeskKind::GlpiV2 => "glpi-v2",
+            DeskKind::OsTicket => "osticket",
             DeskKind::Generic => "generic",
             DeskKind::Builtin => "builtin",
         }
@@ -242,9 +293,6 @@ fn default_timeout() -> String {
 fn default_commit_delay() -> String {
     "30s".into()
 }
-fn default_visibility_delay() -> String {
-    "5s".into()
-}
 fn default_retry_max() -> String {
     "30s".into()
 }
@@ -267,7 +315,7 @@ impl DeskConfig {
             max_in_flight: default_max_in_flight(),
             per_minute: 60_000,
             commit_delay: "0s".into(),
-            visibility_delay: "0s".into(),
+            visibility_delay: None,
             empty_finds: None,
             retry_max: default_retry_max(),
             token: None,
@@ -275,7 +323,15 @@ impl DeskConfig {
             user: None,
             password: None,
             password_file: None,
+            app_token: None,
+            app_token_file: None,
+            client_id: None,
+            client_secret: None,
+            client_secret_file: None,
             queue: None,
+            ticket_type: None,
+            organization: None,
+            resolution: None,
             requestor: None,
             key_field: None,
             priorities: PriorityNames::default(),
@@ -301,6 +357,8 @@ impl DeskConfig {
         let pairs = [
             ("token", &mut self.token, &self.token_file),
             ("password", &mut self.password, &self.password_file),
+            ("app_token", &mut self.app_token, &self.app_token_file),
+            ("client_secret", &mut self.client_secret, &self.client_secret_file),
         ];
         for (name, secret, file) in pairs {
             let key = format!("{name}_file");
@@ -338,11 +396,12 @@ impl DeskConfig {
             problem("name", "a name has at least one character and no spaces or |".into());
         }
         for (key, text) in [
-            ("timeout", &self.timeout),
-            ("commit_delay", &self.commit_delay),
-            ("visibility_delay", &self.visibility_delay),
-            ("retry_max", &self.retry_max),
+            ("timeout", Some(&self.timeout)),
+            ("commit_delay", Some(&self.commit_delay)),
+            ("visibility_delay", self.visibility_delay.as_ref()),
+            ("retry_max", Some(&self.retry_max)),
         ] {
+            let Some(text) = text else { continue };
             match parse_duration(text) {
                 Err(message) => problem(key, message),
                 Ok(d) if d.is_zero() && !key.ends_with("_delay") => {
@@ -388,7 +447,7 @@ impl DeskConfig {
     }
 
     /// Which keys are given, of those that not every kind has use for.
-    fn keys_of_some_kinds(&self) -> [(&'static str, bool); 22] {
+    fn keys_of_some_kinds(&self) -> [(&'static str, bool); 30] {
         [
             ("url", self.url.is_some()),
             ("token", self.token.is_some() && self.token_file.is_none()),
@@ -396,7 +455,15 @@ impl DeskConfig {
             ("user", self.user.is_some()),
             ("password", self.password.is_some() && self.password_file.is_none()),
             ("password_file", self.password_file.is_some()),
+            ("app_token", self.app_token.is_some() && self.app_token_file.is_none()),
+            ("app_token_file", self.app_token_file.is_some()),
+            ("client_id", self.client_id.is_some()),
+            ("client_secret", self.client_secret.is_some() && self.client_secret_file.is_none()),
+            ("client_secret_file", self.client_secret_file.is_some()),
             ("queue", self.queue.is_some()),
+            ("ticket_type", self.ticket_type.is_some()),
+            ("organization", self.organization.is_some()),
+            ("resolution", self.resolution.is_some()),
             ("requestor", self.requestor.is_some()),
             ("key_field", self.key_field.is_some()),
             ("priorities", self.priorities != PriorityNames::default()),
@@ -418,6 +485,12 @@ impl DeskConfig {
     /// A duration that [`DeskConfig::problems`] has seen; the fallback is never reached after it.
     pub(crate) fn duration(text: &str, fallback: Duration) -> Duration {
         parse_duration(text).unwrap_or(fallback)
+    }
+
+    /// Every secret that is given.
+    pub(crate) fn secrets(&self) -> Vec<&SecretString> {
+        let all = [&self.token, &self.password, &self.app_token, &self.client_secret];
+        all.into_iter().flatten().collect()
     }
 
     /// The secret's text, for the one place that puts it into a request.

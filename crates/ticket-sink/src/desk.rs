@@ -37,6 +37,10 @@ pub trait Desk: Send + Sync + 'static {
 
     /// Reads it, with the operation ids of its notes when asked for.
     async fn read(&self, ticket: &TicketRef, notes: bool) -> Outcome<Snapshot>;
+
+    /// Ends what is kept open there, a session. Nothing is lost where this is left out: the desk ends
+    /// it by itself later.
+    async fn close(&self) {}
 }
 
 /// Puts a call to a desk.

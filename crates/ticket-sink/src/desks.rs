@@ -5,18 +5,36 @@
 
 pub(crate) mod builtin;
 pub(crate) mod generic;
+pub(crate) mod glpi;
+pub(crate) mod glpi_v2;
+pub(crate) mod itop;
+pub(crate) mod jira;
+pub(crate) mod osticket;
+pub(crate) mod rest;
 pub(crate) mod rt;
+#[cfg(test)]
+mod said;
+pub(crate) mod servicenow;
+mod session;
+pub(crate) mod zammad;
 
 use crate::config::{DeskConfig, DeskKind, DeskProblem};
 use crate::desk::Desk;
 use builtin::BuiltinDesk;
 use delivery::{Abilities, DeskRules};
 use generic::GenericDesk;
+use glpi::GlpiDesk;
+use glpi_v2::GlpiV2Desk;
+use itop::ItopDesk;
+use jira::JiraDesk;
+use osticket::OsTicketDesk;
 use rt::RtDesk;
+use servicenow::ServiceNowDesk;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use zammad::ZammadDesk;
 
 /// The desks of a configuration, ready to be asked.
 #[derive(Clone)]
@@ -72,6 +90,14 @@ fn open_one(config: &DeskConfig, data_dir: &Path) -> Result<Opened, String> {
     let rules = rules(config);
     Ok(match config.kind {
         DeskKind::Rt => (Arc::new(RtDesk::new(config, rules)?), None),
+        DeskKind::Zammad => (Arc::new(ZammadDesk::new(config, rules)?), None),
+        DeskKind::Glpi => (Arc::new(GlpiDesk::new(config, rules)?), None),
+        DeskKind::ServiceNow => (Arc::new(ServiceNowDesk::new(config, rules)?), None),
+        DeskKind::JiraCloud => (Arc::new(JiraDesk::new(config, rules)?), None),
+        DeskKind::Jira => (Arc::new(JiraDesk::new(config, rules)?), None),
+        DeskKind::Itop => (Arc::new(ItopDesk::new(config, rules)?), None),
+        DeskKind::GlpiV2 => (Arc::new(GlpiV2Desk::new(config, rules)?), None),
+        DeskKind::OsTicket => (Arc::new(OsTicketDesk::new(config, rules)?), None),
         DeskKind::Generic => (Arc::new(GenericDesk::new(config, rules)?), None),
         DeskKind::Builtin => {
             let file = builtin::file_name(&config.name);
@@ -86,6 +112,10 @@ fn open_one(config: &DeskConfig, data_dir: &Path) -> Result<Opened, String> {
 /// What a configuration means for delivery.
 fn rules(config: &DeskConfig) -> DeskRules {
     let builtin = config.kind == DeskKind::Builtin;
+    let default = match config.kind {
+        DeskKind::Jira | DeskKind::JiraCloud => jira::VISIBILITY_DELAY,
+        _ => Duration::from_secs(5),
+    };
     DeskRules {
         dry_run: config.dry_run,
         local: builtin,
@@ -98,7 +128,8 @@ fn rules(config: &DeskConfig) -> DeskRules {
         visibility_delay: if builtin {
             Duration::ZERO
         } else {
-            DeskConfig::duration(&config.visibility_delay, Duration::from_secs(5))
+            let given = config.visibility_delay.as_deref();
+            given.map_or(default, |text| DeskConfig::duration(text, default))
         },
         empty_looks: config.empty_finds.unwrap_or(if builtin { 1 } else { 2 }),
         max_in_flight: config.max_in_flight,
@@ -106,6 +137,14 @@ fn rules(config: &DeskConfig) -> DeskRules {
         retry_max: DeskConfig::duration(&config.retry_max, Duration::from_secs(30)),
         can: match config.kind {
             DeskKind::Rt => rt::abilities(),
+            DeskKind::Zammad => zammad::abilities(),
+            DeskKind::Glpi => glpi::abilities(),
+            DeskKind::ServiceNow => servicenow::abilities(),
+            DeskKind::JiraCloud => jira::abilities(),
+            DeskKind::Jira => jira::abilities(),
+            DeskKind::Itop => itop::abilities(),
+            DeskKind::GlpiV2 => glpi_v2::abilities(),
+            DeskKind::OsTicket => osticket::abilities(),
             DeskKind::Generic => generic::abilities(config),
             DeskKind::Builtin => Abilities::ALL,
         },
@@ -127,6 +166,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 pub(crate) const fn keys(kind: DeskKind) -> &'static [&'static str] {
     match kind {
         DeskKind::Rt => rt::KEYS,
+        DeskKind::Zammad => zammad::KEYS,
+        DeskKind::Glpi => glpi::KEYS,
+        DeskKind::ServiceNow => servicenow::KEYS,
+        DeskKind::JiraCloud => jira::KEYS,
+        DeskKind::Jira => jira::KEYS,
+        DeskKind::Itop => itop::KEYS,
+        DeskKind::GlpiV2 => glpi_v2::KEYS,
+        DeskKind::OsTicket => osticket::KEYS,
         DeskKind::Generic => generic::KEYS,
         DeskKind::Builtin => &[],
     }
@@ -136,6 +183,14 @@ pub(crate) const fn keys(kind: DeskKind) -> &'static [&'static str] {
 pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) {
     match config.kind {
         DeskKind::Rt => rt::problems(config, tell),
+        DeskKind::Zammad => zammad::problems(config, tell),
+        DeskKind::Glpi => glpi::problems(config, tell),
+        DeskKind::ServiceNow => servicenow::problems(config, tell),
+        DeskKind::JiraCloud => jira::problems(config, tell),
+        DeskKind::Jira => jira::problems(config, tell),
+        DeskKind::Itop => itop::problems(config, tell),
+        DeskKind::GlpiV2 => glpi_v2::problems(config, tell),
+        DeskKind::OsTicket => osticket::problems(config, tell),
         DeskKind::Generic => generic::problems(config, tell),
         DeskKind::Builtin => {}
     }

@@ -28,6 +28,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// The longest pause between two tries to make lines durable.
 const RECORD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
+/// How long a stop waits for a desk to end our session, which ends by itself otherwise.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
 /// How long a drain waits for answers, beyond which they are left as doubts on record.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -161,6 +164,7 @@ impl Driver {
                 turned = self.turn() => turned?,
             }
             if !listening && self.deliveries.is_idle() {
+                self.close().await;
                 return Ok(self.deliveries);
             }
             let now = self.clock.now();
@@ -191,7 +195,15 @@ impl Driver {
             }
         }
         self.drain().await?;
+        self.close().await;
         Ok(self.deliveries)
+    }
+
+    /// Ends the sessions on desks, as far as that takes no time.
+    async fn close(&self) {
+        for desk in self.desks.values() {
+            let _ = tokio::time::timeout(CLOSE_MAX, desk.close()).await;
+        }
     }
 
     /// Nothing new begins; what is under way ends, as far as it does in time.

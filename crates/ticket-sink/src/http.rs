@@ -9,6 +9,8 @@ use delivery::Outcome;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The most of an answer that is read. A list of a hundred tickets with their fields is a tenth.
@@ -16,6 +18,10 @@ const BODY_MAX: usize = 4 << 20;
 
 /// The most of an answer that stands in a reason.
 const EXCERPT_MAX_CHARS: usize = 160;
+
+/// How many of the sessions that desks gave us are kept out of reasons: the present one, and those of
+/// requests that are still under way.
+const LEARNED_MAX: usize = 8;
 
 /// A request, as a mapping makes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +125,8 @@ pub(crate) enum Login {
     None,
     /// The whole value of the `Authorization` header.
     Header(SecretString),
+    /// The value of a header of the desk's own; its name is in small letters.
+    Named(&'static str, SecretString),
     /// A user with a password.
     Basic(String, SecretString),
 }
@@ -129,6 +137,8 @@ pub(crate) struct Http {
     login: Login,
     /// What must not stand in a reason.
     secrets: Vec<SecretString>,
+    /// Neither may what the desk gave us for a time: the newest sessions.
+    learned: Mutex<VecDeque<SecretString>>,
 }
 
 impl Http {
@@ -146,13 +156,27 @@ impl Http {
             .pool_idle_timeout(Duration::from_secs(20))
             .build()
             .map_err(|e| format!("the HTTP client cannot be made: {}", e.without_url()))?;
-        let secrets = [&config.token, &config.password].into_iter().flatten().cloned().collect();
-        Ok(Http { client, login, secrets })
+        let secrets = config.secrets().into_iter().cloned().collect();
+        Ok(Http { client, login, secrets, learned: Mutex::default() })
     }
 
     /// Sends it, once.
     pub(crate) async fn send(&self, ask: Ask) -> Reply {
-        let request = match self.request(ask) {
+        self.put(ask, None).await
+    }
+
+    /// Sends it, once, with one more header that is a secret.
+    pub(crate) async fn send_with(
+        &self,
+        ask: Ask,
+        name: &'static str,
+        secret: &SecretString,
+    ) -> Reply {
+        self.put(ask, Some((name, secret))).await
+    }
+
+    async fn put(&self, ask: Ask, more: Option<(&'static str, &SecretString)>) -> Reply {
+        let request = match self.request(ask, more) {
             Ok(request) => request,
             Err(reason) => return Reply::NotSent(self.clean(reason)),
         };
@@ -168,7 +192,11 @@ impl Http {
         }
     }
 
-    fn request(&self, ask: Ask) -> Result<reqwest::RequestBuilder, String> {
+    fn request(
+        &self,
+        ask: Ask,
+        more: Option<(&'static str, &SecretString)>,
+    ) -> Result<reqwest::RequestBuilder, String> {
         let url = Url::parse(&ask.url).map_err(|e| format!("the request has no address: {e}"))?;
         let mut headers = HeaderMap::new();
         headers.insert("accept", HeaderValue::from_static("application/json"));
@@ -185,14 +213,17 @@ impl Http {
         match &self.login {
             Login::None => {}
             Login::Header(value) => {
-                let mut value = HeaderValue::from_str(value.expose_secret())
-                    .map_err(|_| "the token has characters that a header cannot have")?;
-                value.set_sensitive(true);
-                headers.insert("authorization", value);
+                headers.insert("authorization", secret_value(value)?);
+            }
+            Login::Named(name, value) => {
+                headers.insert(*name, secret_value(value)?);
             }
             Login::Basic(user, password) => {
                 request = request.basic_auth(user, Some(password.expose_secret()));
             }
+        }
+        if let Some((name, secret)) = more {
+            headers.insert(name, secret_value(secret)?);
         }
         request = request.headers(headers);
         if let Some(body) = ask.body {
@@ -224,9 +255,17 @@ impl Http {
         Ok(Said { status, location, html, body, excerpt })
     }
 
+    /// Keeps what the desk gave us for a time out of every reason from now on.
+    pub(crate) fn learn(&self, secret: &SecretString) {
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.truncate(LEARNED_MAX - 1);
+        learned.push_front(secret.clone());
+    }
+
     /// Without our secrets, should the desk have repeated them.
     pub(crate) fn clean(&self, mut text: String) -> String {
-        for secret in &self.secrets {
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in self.secrets.iter().chain(learned.iter()) {
             let secret = secret.expose_secret();
             if secret.len() >= 4 && text.contains(secret) {
                 text = text.replace(secret, "***");
@@ -234,6 +273,13 @@ impl Http {
         }
         text
     }
+}
+
+fn secret_value(secret: &SecretString) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(secret.expose_secret())
+        .map_err(|_| "the token has characters that a header cannot have")?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// An error with what caused it, without the address (which may carry a secret).

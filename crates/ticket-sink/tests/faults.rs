@@ -7,13 +7,13 @@ mod fake;
 
 use async_trait::async_trait;
 use delivery::{Deliveries, Destination, Note};
-use fake::{Fake, Fault, Op, TOKEN, odd_config, rt_config};
+use fake::{DIALECTS, Dialect, Fake, Fault, Op, RT, TOKEN};
 use model::{DeliveryLine, IncidentId, Intent, IntentOp, Priority, Timestamp};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use telemetry::Telemetry;
 use ticket_sink::{DeskConfig, Desks, Driver, Input, RecordError, Recorder};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Keeps lines in memory; may be told to be unavailable or fenced.
@@ -163,14 +163,20 @@ impl Room {
 }
 
 /// One ticket with the right text, state and priority, and each note once.
-fn examine(fake: &Fake, prefix: &str, resolved: &str, p1: i64) {
+fn examine(fake: &Fake, dialect: &Dialect) {
     fake.with(|store| {
         assert_eq!(store.tickets.len(), 1, "{:#?}", store.tickets);
         let t = &store.tickets[0];
-        assert_eq!(t.title, format!("{prefix}semarang/core-sw1 tidak terjangkau – \"é\" 😀 <b>"));
+        assert_eq!(
+            t.title,
+            format!(
+                "{}semarang/core-sw1 tidak terjangkau – \"é\" 😀 <b>",
+                (dialect.prefix)("k7f3-1")
+            )
+        );
         assert!(t.text.starts_with("teks 1 \"kutip\" \\ é 😀 <script>\nbaris dua\n\n[kent:kent-"));
-        assert_eq!(t.status, resolved);
-        assert_eq!(t.priority, serde_json::json!(p1));
+        assert_eq!(t.status, dialect.resolved);
+        assert_eq!(t.priority, (dialect.p1)());
         let mut operations: Vec<&str> =
             t.notes.iter().flat_map(|n| Note::operations_in(n)).collect();
         assert_eq!(operations.len(), t.notes.len());
@@ -179,10 +185,15 @@ fn examine(fake: &Fake, prefix: &str, resolved: &str, p1: i64) {
     });
 }
 
+/// How many stories are under way at once: more of them, and the desks' answers come late by
+/// themselves.
+static AT_ONCE: Semaphore = Semaphore::const_new(24);
+
 /// Runs the whole story with these faults, intents coming one after another.
-async fn run(odd: bool, faults: &[(Op, Fault)]) -> (Fake, Arc<Memory>) {
+async fn run(dialect: &'static Dialect, faults: &[(Op, Fault)]) -> (Fake, Arc<Memory>) {
+    let _turn = AT_ONCE.acquire().await.unwrap();
     let fake = Fake::start().await;
-    let config = config(&if odd { odd_config(&fake.url) } else { rt_config(&fake.url) });
+    let config = config(&(dialect.config)(&fake.url));
     for (op, fault) in faults {
         fake.fail(*op, *fault);
     }
@@ -194,11 +205,7 @@ async fn run(odd: bool, faults: &[(Op, Fault)]) -> (Fake, Arc<Memory>) {
     let memory = room.memory.clone();
     let end = room.end().await;
     assert_eq!(end.status()[0].pending, 0);
-    if odd {
-        examine(&fake, "[k7f3-1] ", "done", 9);
-    } else {
-        examine(&fake, "", "resolved", 100);
-    }
+    examine(&fake, dialect);
     assert_eq!(fake.with(|s| s.faults.len()), 0, "every fault was met: {:?}", memory.steps());
     assert!(!memory.reasons().contains(TOKEN), "a secret in {}", memory.reasons());
     (fake, memory)
@@ -206,8 +213,8 @@ async fn run(odd: bool, faults: &[(Op, Fault)]) -> (Fake, Arc<Memory>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_all_is_well_few_requests_are_made() {
-    for odd in [false, true] {
-        let (fake, memory) = run(odd, &[]).await;
+    for dialect in DIALECTS.iter().filter(|d| d.whole) {
+        let (fake, memory) = run(dialect, &[]).await;
         fake.with(|s| {
             assert_eq!((s.count(Op::Find), s.count(Op::Create), s.count(Op::Note)), (1, 1, 5));
             assert_eq!(s.count(Op::Change), 4);
@@ -221,7 +228,7 @@ async fn where_all_is_well_few_requests_are_made() {
 async fn a_create_survives_everything() {
     use Fault::*;
     let mut runs = Vec::new();
-    for odd in [false, true] {
+    for dialect in DIALECTS.iter().filter(|d| d.whole) {
         for fault in [
             CommitThenDrop,
             DropBeforeCommit,
@@ -245,7 +252,7 @@ async fn a_create_survives_everything() {
             // RT names the new ticket's address in a header too, so an empty body does no harm
             // there; the fake has no such header.
             runs.push(tokio::spawn(async move {
-                let (_, memory) = run(odd, &[(Op::Create, fault)]).await;
+                let (_, memory) = run(dialect, &[(Op::Create, fault)]).await;
                 let doubt = memory.steps().contains(&"doubtful create".to_owned());
                 let certain = matches!(fault, Refuse(429 | 401 | 422));
                 assert_eq!(doubt, !certain, "{fault:?} {:?}", memory.steps());
@@ -261,7 +268,7 @@ async fn a_create_survives_everything() {
 async fn a_note_and_a_change_survive_everything() {
     use Fault::*;
     let mut runs = Vec::new();
-    for odd in [false, true] {
+    for dialect in DIALECTS.iter().filter(|d| d.whole) {
         for op in [Op::Note, Op::Change] {
             for fault in [
                 CommitThenDrop,
@@ -275,12 +282,12 @@ async fn a_note_and_a_change_survive_everything() {
                 Slow(Duration::from_millis(650)),
             ] {
                 runs.push(tokio::spawn(async move {
-                    run(odd, &[(op, fault), (op, fault)]).await;
+                    run(dialect, &[(op, fault), (op, fault)]).await;
                 }));
             }
         }
         runs.push(tokio::spawn(async move {
-            let (_, memory) = run(odd, &[(Op::Change, Ignore)]).await;
+            let (_, memory) = run(dialect, &[(Op::Change, Ignore)]).await;
             assert!(
                 memory.steps().iter().any(|s| s.starts_with("refused")),
                 "{:?}",
@@ -297,7 +304,7 @@ async fn a_note_and_a_change_survive_everything() {
 async fn a_look_that_fails_is_never_no_ticket() {
     use Fault::*;
     let mut runs = Vec::new();
-    for odd in [false, true] {
+    for dialect in DIALECTS.iter().filter(|d| d.whole) {
         for fault in [
             DropBeforeCommit,
             Refuse(401),
@@ -314,6 +321,7 @@ async fn a_look_that_fails_is_never_no_ticket() {
             runs.push(tokio::spawn(async move {
                 // A stranger's ticket stands there, so that "everything" is not nothing. The create
                 // is lost after its commit, then the searches for it fail twice.
+                let _turn = AT_ONCE.acquire().await.unwrap();
                 let fake = Fake::start().await;
                 fake.with(|s| {
                     s.tickets.push(fake::Ticket {
@@ -323,7 +331,7 @@ async fn a_look_that_fails_is_never_no_ticket() {
                     });
                 });
                 fake.fail(Op::Create, CommitThenDrop);
-                let text = if odd { odd_config(&fake.url) } else { rt_config(&fake.url) };
+                let text = (dialect.config)(&fake.url);
                 let room = Room::open(&config(&text), Arc::default());
                 let create = intent("k7f3-1", 1, IntentOp::Create, Priority::P1);
                 room.tell(&create).await;
@@ -343,10 +351,10 @@ async fn a_look_that_fails_is_never_no_ticket() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_desk_that_drops_the_key_is_said_so() {
-    for odd in [false, true] {
+    for dialect in DIALECTS.iter().filter(|d| d.whole) {
         let fake = Fake::start().await;
         fake.fail(Op::Create, Fault::DropKey);
-        let text = if odd { odd_config(&fake.url) } else { rt_config(&fake.url) };
+        let text = (dialect.config)(&fake.url);
         let room = Room::open(&config(&text), Arc::default());
         room.tell(&intent("k7f3-1", 1, IntentOp::Create, Priority::P1)).await;
         room.until("settled", 1).await;
@@ -358,15 +366,17 @@ async fn a_desk_that_drops_the_key_is_said_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_dies_in_a_call_finds_its_ticket_again() {
-    let both = [false, true].map(|odd| tokio::spawn(dies_in_every_call(odd)));
-    for one in both {
+    let all = DIALECTS.iter().filter(|d| d.whole);
+    let all: Vec<_> = all.map(|d| tokio::spawn(dies_in_every_call(d))).collect();
+    for one in all {
         one.await.unwrap();
     }
 }
 
-async fn dies_in_every_call(odd: bool) {
+async fn dies_in_every_call(dialect: &'static Dialect) {
+    let _turn = AT_ONCE.acquire().await.unwrap();
     let fake = Fake::start().await;
-    let text = if odd { odd_config(&fake.url) } else { rt_config(&fake.url) };
+    let text = (dialect.config)(&fake.url);
     let config = config(&text);
     let memory: Arc<Memory> = Arc::default();
     let all = story("k7f3-1");
@@ -390,8 +400,7 @@ async fn dies_in_every_call(odd: bool) {
         room.until("settled", intent.revision).await;
         room.end().await;
     }
-    let (prefix, done, p1) = if odd { ("[k7f3-1] ", "done", 9) } else { ("", "resolved", 100) };
-    examine(&fake, prefix, done, p1);
+    examine(&fake, dialect);
     assert!(memory.steps().contains(&"doubtful create".to_owned()), "{:?}", memory.steps());
 }
 
@@ -399,7 +408,7 @@ async fn dies_in_every_call(odd: bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_request_leaves_at_once() {
     let fake = Fake::start().await;
-    let room = Room::open(&config(&rt_config(&fake.url)), Arc::default());
+    let room = Room::open(&config(&(RT.config)(&fake.url)), Arc::default());
     let mut times = Vec::new();
     for n in 0..20 {
         let before = fake.with(|s| s.count(Op::Find));
@@ -424,7 +433,7 @@ async fn a_desk_that_is_not_there_costs_nothing_but_time() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let room = Room::open(&config(&rt_config(&url)), Arc::default());
+    let room = Room::open(&config(&(RT.config)(&url)), Arc::default());
     room.tell(&intent("k7f3-1", 1, IntentOp::Create, Priority::P1)).await;
     room.until("unanswered", 1).await;
     assert!(room.memory.reasons().contains("could not connect"), "{}", room.memory.reasons());
@@ -438,7 +447,7 @@ async fn a_desk_that_is_not_there_costs_nothing_but_time() {
 async fn a_stop_waits_for_the_answer_and_begins_nothing() {
     let fake = Fake::start().await;
     fake.fail(Op::Create, Fault::Slow(Duration::from_millis(300)));
-    let room = Room::open(&config(&rt_config(&fake.url)), Arc::default());
+    let room = Room::open(&config(&(RT.config)(&fake.url)), Arc::default());
     for intent in story("k7f3-1") {
         room.tell(&intent).await;
     }
@@ -458,7 +467,7 @@ async fn nothing_leaves_while_the_journal_takes_nothing_and_never_when_it_is_not
     let memory: Arc<Memory> = Arc::default();
     let away = || RecordError::Unavailable("disk full".into());
     memory.refuse.lock().unwrap().extend([away(), away()]);
-    let room = Room::open(&config(&rt_config(&fake.url)), memory);
+    let room = Room::open(&config(&(RT.config)(&fake.url)), memory);
     room.tell(&intent("k7f3-1", 1, IntentOp::Create, Priority::P1)).await;
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert_eq!(fake.with(|s| s.seen.len()), 0);
@@ -473,7 +482,7 @@ async fn nothing_leaves_while_the_journal_takes_nothing_and_never_when_it_is_not
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_has_every_input_before_it() {
     let fake = Fake::start().await;
-    let room = Room::open(&config(&rt_config(&fake.url)), Arc::default());
+    let room = Room::open(&config(&(RT.config)(&fake.url)), Arc::default());
     room.tell(&intent("k7f3-1", 1, IntentOp::Create, Priority::P1)).await;
     room.until("settled", 1).await;
     let (to, from) = tokio::sync::oneshot::channel();
@@ -487,9 +496,9 @@ async fn a_snapshot_has_every_input_before_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_test_ticket_says_what_is_wrong_with_a_desk() {
     let dir = tempfile::tempdir().unwrap();
-    for odd in [false, true] {
+    for dialect in DIALECTS.iter().filter(|d| d.whole) {
         let fake = Fake::start().await;
-        let text = if odd { odd_config(&fake.url) } else { rt_config(&fake.url) };
+        let text = (dialect.config)(&fake.url);
         let desks = Desks::open(&[config(&text)], dir.path()).unwrap();
         let desk = desks.all.values().next().unwrap();
         let good = ticket_sink::test_ticket(&**desk).await;

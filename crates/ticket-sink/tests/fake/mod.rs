@@ -1,7 +1,16 @@
-//! A ticket system that misbehaves on demand, in two dialects over one store: the REST2 of Request
-//! Tracker, and a small JSON API that nobody has heard of.
+//! A ticket system that misbehaves on demand, in several dialects over one store: those of the desks
+//! that are known by name, and a small JSON API that nobody has heard of.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+
+mod dialects;
+mod glpi;
+mod glpi_v2;
+mod itop;
+mod jira;
+mod osticket;
+mod servicenow;
+mod zammad;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,7 +23,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What is asked, in both dialects.
+pub use dialects::{DIALECTS, Dialect, RT};
+
+/// What is asked, in every dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Find,
@@ -73,6 +84,26 @@ pub struct Store {
     pub faults: Vec<(Op, Fault)>,
     pub seen: Vec<(Instant, Op)>,
     pub token: String,
+    /// Sessions opened and not ended, …
+    pub sessions: Vec<String>,
+    /// … and how many were opened in all.
+    pub logins: usize,
+    /// What a login is answered with when it shall not work.
+    pub login_answers: u16,
+}
+
+impl Store {
+    /// Opens a session; its name has the token in it, so that a leak is seen.
+    pub fn log_in(&mut self, answer: impl Fn(&str) -> Value) -> Response {
+        if let 400.. = self.login_answers {
+            let status = StatusCode::from_u16(self.login_answers).unwrap();
+            return (status, json!({ "error": "no" }).to_string()).into_response();
+        }
+        self.logins += 1;
+        let name = format!("{}-sesi-{}", self.token, self.logins);
+        self.sessions.push(name.clone());
+        answer(&name).to_string().into_response()
+    }
 }
 
 impl Store {
@@ -102,6 +133,13 @@ impl Fake {
             .route("/api/issues", get(odd::search).post(odd::create))
             .route("/api/issues/{id}", get(odd::read).patch(odd::change))
             .route("/api/issues/{id}/comments", post(odd::comment))
+            .merge(zammad::routes())
+            .merge(glpi::routes())
+            .merge(glpi_v2::routes())
+            .merge(osticket::routes())
+            .merge(itop::routes())
+            .merge(jira::routes())
+            .merge(servicenow::routes())
             .with_state(store.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -120,6 +158,18 @@ impl Fake {
 }
 
 type Shared = State<Arc<Mutex<Store>>>;
+
+/// What a person reads where the desk keeps this HTML.
+pub fn shown(html: &str) -> String {
+    let mut text = html.replace("<br>", "\n");
+    for (name, c) in
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
+    {
+        assert!(name != "&lt;" || !text.contains('<'), "a text became a tag: {html}");
+        text = text.replace(name, c);
+    }
+    text
+}
 
 /// Answers as the script says. `commit` does it and makes the true answer.
 async fn answer(

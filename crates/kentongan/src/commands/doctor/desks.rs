@@ -25,7 +25,9 @@ pub async fn reachable(config: &DeskConfig, c: &Configuration) -> Finding {
         return Finding { fix: test(config), ..Finding::skipped(name, detail) };
     }
     let dry = if config.dry_run { " (dry run: nothing is sent)" } else { "" };
-    match desk.find(NOBODYS_KEY).await {
+    let found = desk.find(NOBODYS_KEY).await;
+    desk.close().await;
+    match found {
         Outcome::Done(_) => Finding::good(name, format!("answers{dry}")),
         Outcome::Rejected { reason, .. } => Finding::bad(
             name,
