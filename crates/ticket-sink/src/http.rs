@@ -262,6 +262,17 @@ impl Http {
         learned.push_front(secret.clone());
     }
 
+    /// The same, its reason without our secrets: for what a desk says inside a success.
+    pub(crate) fn cleaned<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
+        match outcome {
+            Outcome::Done(value) => Outcome::Done(value),
+            Outcome::Rejected { retry, reason } => {
+                Outcome::Rejected { retry, reason: self.clean(reason) }
+            }
+            Outcome::Unknown { reason } => Outcome::Unknown { reason: self.clean(reason) },
+        }
+    }
+
     /// Without our secrets, should the desk have repeated them.
     pub(crate) fn clean(&self, mut text: String) -> String {
         let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);

@@ -210,6 +210,25 @@ async fn doubt_is_said_as_doubt_and_refusal_as_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_inside_a_success_is_one_and_keeps_our_secrets() {
+    let bodies = [
+        ("glpi", r#"[{"id":false,"message":"no: rahasia-1-2-3"}]"#),
+        ("itop", r#"{"code":1,"message":"no: rahasia-1-2-3"}"#),
+    ];
+    for (name, body) in bodies {
+        assert!(body.contains(TOKEN));
+        let room = Room::open(DIALECTS.iter().find(|d| d.name == name).unwrap()).await;
+        room.fake.fail(Op::Create, Fault::Body(body));
+        match room.desk.create(&draft("judul", "isi")).await {
+            Outcome::Rejected { retry: false, reason } => {
+                assert!(reason.contains("no: ***"), "{name}: {reason}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_desk_did_is_read_back() {
     every!(room, {
         let (desk, can) = (&room.desk, room.desk.rules().can);

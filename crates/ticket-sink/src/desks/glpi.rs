@@ -121,30 +121,33 @@ impl Desk for GlpiDesk {
     }
 
     async fn create(&self, draft: &Draft) -> Outcome<TicketRef> {
-        self.map.created(self.send(self.map.create(draft)).await)
+        self.http.cleaned(self.map.created(self.send(self.map.create(draft)).await))
     }
 
     async fn note(&self, ticket: &TicketRef, note: &Note) -> Outcome<()> {
-        Mapping::added(self.send(self.map.followup(ticket, note)).await).map(|_| ())
+        let reply = self.send(self.map.followup(ticket, note)).await;
+        self.http.cleaned(Mapping::added(reply)).map(|_| ())
     }
 
     async fn set_priority(&self, ticket: &TicketRef, priority: Priority) -> Outcome<()> {
         let (impact, urgency) = self.map.numbers(priority);
         let ask = self.map.update(ticket, &json!({ "impact": impact, "urgency": urgency }));
         let there = |s: &Snapshot| s.priorities.contains(&priority);
-        let put = || async { Mapping::updated(self.send(ask).await) };
+        let put = || async { self.http.cleaned(Mapping::updated(self.send(ask).await)) };
         rest::change(self, ticket, there, put).await
     }
 
     async fn resolve(&self, ticket: &TicketRef) -> Outcome<()> {
-        let solve = || async { Mapping::added(self.send(self.map.solution(ticket)).await) };
-        let solve = || async { solve().await.map(|_| ()) };
+        let solve = || async {
+            let reply = self.send(self.map.solution(ticket)).await;
+            self.http.cleaned(Mapping::added(reply)).map(|_| ())
+        };
         rest::change(self, ticket, |s| !s.open, solve).await
     }
 
     async fn reopen(&self, ticket: &TicketRef) -> Outcome<()> {
         let ask = self.map.update(ticket, &json!({ "status": PROCESSING }));
-        let put = || async { Mapping::updated(self.send(ask).await) };
+        let put = || async { self.http.cleaned(Mapping::updated(self.send(ask).await)) };
         rest::change(self, ticket, |s| s.open, put).await
     }
 

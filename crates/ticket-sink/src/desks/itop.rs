@@ -108,7 +108,7 @@ impl ItopDesk {
         let why = match answer(self.http.send(ask(&status)).await) {
             Ok(Answer::Good(_)) => "iTop said yes and changed nothing".to_owned(),
             Ok(Answer::Failed(reason)) => self.http.clean(reason),
-            Err(outcome) => return outcome,
+            Err(outcome) => return self.http.cleaned(outcome),
         };
         match self.read(ticket, false).await {
             Outcome::Done(snapshot) if as_wanted(&snapshot) => Outcome::Done(()),
@@ -122,7 +122,7 @@ impl ItopDesk {
     /// The ticket, and its status in iTop's own word.
     async fn status(&self, ticket: &TicketRef) -> Outcome<(Snapshot, String)> {
         let reply = self.http.send(self.map.ticket(ticket, "")).await;
-        self.map.snapshot(reply).map(|(snapshot, status, _)| (snapshot, status))
+        self.http.cleaned(self.map.snapshot(reply)).map(|(snapshot, status, _)| (snapshot, status))
     }
 }
 
@@ -137,19 +137,19 @@ impl Desk for ItopDesk {
     }
 
     async fn find(&self, key: &str) -> Outcome<Vec<Row>> {
-        self.map.rows(self.http.send(self.map.find(key)).await)
+        self.http.cleaned(self.map.rows(self.http.send(self.map.find(key)).await))
     }
 
     async fn create(&self, draft: &Draft) -> Outcome<TicketRef> {
-        self.map.created(self.http.send(self.map.create(draft)).await)
+        self.http.cleaned(self.map.created(self.http.send(self.map.create(draft)).await))
     }
 
     async fn note(&self, ticket: &TicketRef, note: &Note) -> Outcome<()> {
-        match answer(self.http.send(self.map.log(ticket, note)).await) {
+        self.http.cleaned(match answer(self.http.send(self.map.log(ticket, note)).await) {
             Ok(Answer::Good(_)) => Outcome::Done(()),
-            Ok(Answer::Failed(reason)) => unknown(self.http.clean(reason)),
+            Ok(Answer::Failed(reason)) => unknown(reason),
             Err(outcome) => outcome,
-        }
+        })
     }
 
     async fn set_priority(&self, ticket: &TicketRef, priority: Priority) -> Outcome<()> {
@@ -171,7 +171,7 @@ impl Desk for ItopDesk {
     async fn read(&self, ticket: &TicketRef, notes: bool) -> Outcome<Snapshot> {
         let more = if notes { ",private_log" } else { "" };
         let reply = self.http.send(self.map.ticket(ticket, more)).await;
-        self.map.snapshot(reply).map(|(snapshot, _, operations)| {
+        self.http.cleaned(self.map.snapshot(reply)).map(|(snapshot, _, operations)| {
             if notes { Snapshot { notes: operations, ..snapshot } } else { snapshot }
         })
     }

@@ -60,6 +60,16 @@ fn a_draft_becomes_the_request_that_jira_wants() {
 }
 
 #[test]
+fn an_empty_search_is_believed_late() {
+    for text in [DC, CLOUD] {
+        let rules = crate::desks::rules(&config(text));
+        assert_eq!((rules.visibility_delay, rules.empty_looks), (Duration::from_secs(60), 2));
+        let rules = crate::desks::rules(&config(&format!("visibility_delay = \"90s\"\n{text}")));
+        assert_eq!(rules.visibility_delay, Duration::from_secs(90));
+    }
+}
+
+#[test]
 fn documented_answers_are_understood() {
     let map = Mapping::new(&config(DC));
     let created =

@@ -65,6 +65,8 @@ pub enum Fault {
     Ignore,
     /// Success with a body that has nothing of what is needed.
     Empty,
+    /// Not done, and the answer is a success with this body.
+    Body(&'static str),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -199,6 +201,7 @@ async fn answer(
         Some(Fault::DropBeforeCommit) => std::panic::resume_unwind(Box::new("dropped")),
         Some(Fault::Refuse(status)) => return refuse(status),
         Some(Fault::Html) => return html(),
+        Some(Fault::Body(body)) => return body.into_response(),
         Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
         _ => {}
     }
