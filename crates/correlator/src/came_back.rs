@@ -40,6 +40,11 @@ impl Correlator {
         matches!(of, Thing::Port(d, _) if self.reach.devices[d.0 as usize].down())
     }
 
+    /// Confirmed, and about its own device, port or link alone.
+    pub(crate) fn waits_alone(&self, key: AlarmKey) -> bool {
+        self.state.alarms.get(&key).is_some_and(|a| held(a.state)) && !self.is_reach(key)
+    }
+
     /// A device answers again. What was explained by its silence is asked afresh before anything is
     /// made of it: it may only need a moment longer. So may what leads to it and fell silent with it:
     /// half an outage on its way to none is no better explained.

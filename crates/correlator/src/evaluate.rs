@@ -93,7 +93,7 @@ impl Correlator {
             }
         }
         for key in dirty.alarms {
-            if self.state.alarms.get(&key).is_some_and(|a| held(a.state)) && !self.is_reach(key) {
+            if self.waits_alone(key) || self.is_another_loss(key) {
                 self.look_at_local(key, &mut findings);
             }
         }
@@ -535,7 +535,9 @@ impl Correlator {
         let (cause, root) = way.unwrap_or_else(|| self.local_cause(key, target, thing));
         let incident = if let Some(i) = self.open.get(&cause) {
             *i
-        } else if let Some(i) = self.left_of_a_device(key) {
+        } else if let Some(i) =
+            self.left_of_a_device(key).or_else(|| self.told_further_on(key, cause))
+        {
             self.reroot(i, cause, root, None);
             i
         } else {

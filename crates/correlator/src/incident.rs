@@ -33,12 +33,14 @@ impl Correlator {
             .map(|a| a.onset)
             .min()
             .unwrap_or(now);
+        // What is lost by the hour was lost long before it is told.
+        let began = alarms.iter().filter_map(|k| self.loss_began(*k)).fold(onset, Timestamp::min);
         let before = self.over.get(&cause).and_then(|all| all.last()).map(|ix| {
             let i = &self.state.incidents[ix];
             (*ix, i.recovered_at, i.id.clone(), i.work)
         });
         if let Some((ix, Some(recovered), _, work)) = &before
-            && onset.min(now) < *recovered + self.settings.reopen_within
+            && began.min(now) < *recovered + self.settings.reopen_within
             && *work != Work::Closed
         {
             self.state.timers.remove(&(*recovered + self.settings.close_after, Timer::Close(*ix)));

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// A sliding time is kept in this many slots.
-const SLOTS: i64 = 12;
+pub(crate) const SLOTS: i64 = 12;
 /// The value of a sample that says how much of it was lost.
 pub(crate) const LOSS: &str = "loss_pct";
 /// The value of a sample that says how many of its flows (packets of one fixed kind each, which take
@@ -113,6 +113,9 @@ impl Correlator {
         let name = &self.rule(ix).thresholds[n].value;
         if raised {
             if level.beyond(level.clear, measured) {
+                if self.is_another_loss(key) {
+                    self.dirty.alarms.insert(key);
+                }
                 return Some((
                     Verdict::Joined,
                     "still beyond the level that clears it".into(),

@@ -25,6 +25,7 @@ mod identity;
 mod incident;
 mod level;
 mod look;
+mod lossy;
 mod notice;
 mod path;
 mod priority;

@@ -12,6 +12,7 @@
 
 use crate::Correlator;
 use crate::level::{FLOWS, LOSS};
+use crate::lossy::{Alike, Loss, ON_ITS_WAY};
 use crate::reach::Thing;
 use crate::state::{AlarmKey, Cause, CheckIx, Incident, IncidentIx};
 use model::Priority;
@@ -20,14 +21,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// From this part of the way between the level that clears and the one that raises on, a target is
-/// on its way to be lossy.
-const ON_ITS_WAY: f64 = 0.25;
+/// What is nearer and began to lose within this time of what is further is the same loss.
+const ONE_LOSS: Duration = Duration::from_hours(1);
+/// So many of an incident are asked whether it is explained by what is nearer.
+const MEMBERS_ASKED_MAX: usize = 3;
 /// Which devices are behind which is remembered for so many.
 const BEHIND_MAX: usize = 256;
 
-/// What a level on the way to a target is about: a value, and the time of its mean.
-type Kind = (String, Duration);
+/// What a level on the way to a target is about: a value, over whatever time. A loss that takes an
+/// hour to be told here is told within minutes there.
+type Kind = String;
 
 /// How a device answers, as far as one such level goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +57,9 @@ impl Correlator {
             return None;
         };
         let kind = self.kind(ix, n)?;
+        let loss = self.loss_of(ix, n);
         let mut first = d.0;
-        while let Some(next) = self.nearer_and_bad(first, &kind) {
+        while let Some(next) = self.nearer_and_bad(first, &kind, loss.as_ref()) {
             first = next;
         }
         let id = self.inventory.devices[first as usize].id.clone();
@@ -88,34 +92,54 @@ impl Correlator {
     ) -> Vec<AlarmKey> {
         let AlarmKey::Level(ix, n) = key else { return Vec::new() };
         let Some(kind) = self.kind(ix, n) else { return Vec::new() };
-        let levels = AlarmKey::Level(0, 0)..=AlarmKey::Level(CheckIx::MAX, u8::MAX);
-        let own: Vec<(AlarmKey, IncidentIx)> = self
-            .state
-            .alarms
-            .range(levels)
-            .filter_map(|(k, a)| Some((*k, a.incident?)))
-            .filter(|(k, i)| {
-                let AlarmKey::Level(ix, n) = *k else { return false };
-                *i != incident
-                    && self.kind(ix, n).as_ref() == Some(&kind)
-                    && self.state.incidents.get(i).is_some_and(|i| self.stands_for(*k, i))
-            })
-            .collect();
         let cause = self.state.incidents[&incident].cause;
-        let mut lost = BTreeSet::new();
-        for (k, i) in own {
-            if self.where_on_the_way(k).is_some_and(|(c, _)| c == cause) {
-                lost.insert((k, i));
-            }
-        }
         let mut all = Vec::new();
-        for (_, i) in lost {
+        for i in self.explained_from(&kind, cause).into_iter().filter(|i| *i != incident) {
             let members = self.state.incidents[&i].members.iter().copied();
             all.extend(members.filter(|k| {
                 matches!(k, AlarmKey::Level(ix, n) if self.kind(*ix, *n).as_ref() == Some(&kind))
             }));
         }
         all
+    }
+
+    /// The oldest incident that was opened for somebody further on and is explained by what is nearer
+    /// now: it is the same one, seen better. Chance decides who reaches his level first.
+    pub(crate) fn told_further_on(&mut self, key: AlarmKey, cause: Cause) -> Option<IncidentIx> {
+        let AlarmKey::Level(ix, n) = key else { return None };
+        let kind = self.kind(ix, n)?;
+        let all = self.explained_from(&kind, cause);
+        all.into_iter().find(|i| self.only_a_bad_way(&self.state.incidents[i]))
+    }
+
+    /// The young incidents about somebody who answers badly because of what is nearer.
+    fn explained_from(&mut self, kind: &Kind, cause: Cause) -> BTreeSet<IncidentIx> {
+        let levels = AlarmKey::Level(0, 0)..=AlarmKey::Level(CheckIx::MAX, u8::MAX);
+        let told = self.state.alarms.range(levels).filter_map(|(k, a)| Some((*k, a.incident?)));
+        let told: Vec<(AlarmKey, IncidentIx)> = told
+            .filter(|(k, i)| {
+                let AlarmKey::Level(ix, n) = *k else { return false };
+                self.kind(ix, n).as_ref() == Some(kind)
+                    && self.state.incidents.get(i).is_some_and(|i| {
+                        let stands = self.stands_for(*k, i) || self.only_a_bad_way(i);
+                        let young = i.opened_at + ONE_LOSS >= self.state.now;
+                        i.open() && young && i.cause != cause && stands
+                    })
+            })
+            .collect();
+        let mut found = BTreeSet::new();
+        let mut asked: BTreeMap<IncidentIx, usize> = BTreeMap::new();
+        for (k, i) in told {
+            let n = asked.entry(i).or_default();
+            *n += 1;
+            if *n <= MEMBERS_ASKED_MAX
+                && !found.contains(&i)
+                && self.where_on_the_way(k).is_some_and(|(c, _)| c == cause)
+            {
+                found.insert(i);
+            }
+        }
+        found
     }
 
     /// Whether all that an incident has is how badly a device answers to pings while those behind it
@@ -151,8 +175,8 @@ impl Correlator {
     pub(crate) fn bad_way(&self, key: AlarmKey) -> &'static str {
         match key {
             AlarmKey::Level(ix, n) => match self.kind(ix, n) {
-                Some((value, _)) if value == FLOWS => "path to",
-                Some((value, _)) if value == LOSS => "loss on the way to",
+                Some(value) if value == FLOWS => "path to",
+                Some(value) if value == LOSS => "loss on the way to",
                 _ => "latency on the way to",
             },
             _ => "",
@@ -198,27 +222,55 @@ impl Correlator {
         let t = self.rule(ix).thresholds.get(usize::from(n))?;
         let way =
             t.value == LOSS || t.value == FLOWS || matches!(t.measure, Measure::Baseline { .. });
-        (way && self.proves_reach(ix)).then(|| (t.value.clone(), t.over))
+        (way && self.proves_reach(ix)).then(|| t.value.clone())
     }
 
-    /// The next device towards a probe that answers as badly, looking through those not asked.
-    fn nearer_and_bad(&mut self, device: u32, kind: &Kind) -> Option<u32> {
+    /// The next device towards a probe that answers as badly, looking through those of which nothing
+    /// can be said.
+    fn nearer_and_bad(&mut self, device: u32, kind: &Kind, loss: Option<&Loss>) -> Option<u32> {
         let mut seen = BTreeSet::new();
         let mut queue = VecDeque::from([device]);
+        let mut between = Vec::new();
+        let mut known = None;
         while let Some(n) = queue.pop_front() {
             let nearer: BTreeSet<u32> = self.reach.nearer(&self.inventory, n).collect();
             for m in nearer {
                 if !seen.insert(m) {
                     continue;
                 }
-                match self.answers(m, kind) {
-                    Answers::Badly if !self.only_itself(m, kind) => return Some(m),
-                    Answers::Not => queue.push_back(m),
-                    Answers::Badly | Answers::Well => {}
+                let alike = match (self.answers(m, kind), loss) {
+                    (Answers::Not, _) => Alike::Perhaps,
+                    (_, Some(loss)) => self.loses_alike(m, device, &between, loss),
+                    (Answers::Badly, None) => Alike::Yes,
+                    (Answers::Well, None) => Alike::No,
+                };
+                if alike == Alike::Perhaps {
+                    if known.is_none() && loss.is_some() && self.is_known_to_lose(m) {
+                        known = Some(m);
+                    }
+                    // Whoever is nearer still may say more, with all that is behind it.
+                    queue.push_back(m);
+                    between.push(m);
+                }
+                if alike == Alike::Yes && !self.only_itself(m, kind) {
+                    return Some(m);
                 }
             }
         }
-        None
+        // What is known to lose explains it, as long as nothing speaks against that.
+        known
+    }
+
+    /// Whether an open incident says that packets are lost on the way to a device.
+    fn is_known_to_lose(&self, device: u32) -> bool {
+        let cause = Cause::Device(self.reach.devices[device as usize].target);
+        self.open.get(&cause).is_some_and(|i| {
+            let i = &self.state.incidents[i];
+            let lost = |k: &AlarmKey| {
+                matches!(k, AlarmKey::Level(ix, n) if self.kind(*ix, *n).as_deref() == Some(LOSS))
+            };
+            self.only_a_bad_way(i) && i.members.iter().any(lost)
+        })
     }
 
     fn answers(&self, device: u32, kind: &Kind) -> Answers {
@@ -228,16 +280,16 @@ impl Correlator {
         let mut answers = Answers::Not;
         for &ix in self.reach.checks_of_device(device) {
             let levels = self.rule(ix).thresholds.iter().zip(0u8..);
-            let mut same = levels.filter(|(t, _)| t.value == kind.0 && t.over == kind.1);
-            let Some((t, n)) = same.next() else { continue };
-            if !self.proves_reach(ix) {
+            let mut same = levels.filter(|(t, _)| t.value == *kind).peekable();
+            if same.peek().is_none() || !self.proves_reach(ix) {
                 continue;
             }
-            if self.state.alarms.contains_key(&AlarmKey::Level(ix, n)) {
-                return Answers::Badly;
-            }
-            let much = t.clear + (t.raise - t.clear) * ON_ITS_WAY;
-            if self.mean_of(ix, n).is_some_and(|mean| mean >= much) {
+            let badly = same.any(|(t, n)| {
+                let much = t.clear + (t.raise - t.clear) * ON_ITS_WAY;
+                self.state.alarms.contains_key(&AlarmKey::Level(ix, n))
+                    || self.mean_of(ix, n).is_some_and(|mean| mean >= much)
+            });
+            if badly {
                 return Answers::Badly;
             }
             let rule = self.rule(ix);
@@ -252,6 +304,9 @@ impl Correlator {
     /// Whether more of those behind a device answer well than badly: what is lost is lost between it
     /// and its own attention.
     fn only_itself(&mut self, device: u32, kind: &Kind) -> bool {
+        if kind == LOSS {
+            return self.loses_by_itself(device);
+        }
         let (mut well, mut badly) = (0, 0);
         for &m in &*self.behind(device) {
             match self.answers(m, kind) {
@@ -263,7 +318,7 @@ impl Correlator {
         well > badly
     }
 
-    fn behind(&mut self, device: u32) -> Arc<[u32]> {
+    pub(crate) fn behind(&mut self, device: u32) -> Arc<[u32]> {
         if let Some(known) = self.behind.known.get(&device) {
             return known.clone();
         }

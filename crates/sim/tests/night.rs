@@ -50,6 +50,7 @@ fn a_link_that_loses_one_in_twenty_is_told_as_loss_within_two_hours_and_never_as
     assert_eq!(report.missed(), 0, "seed {seed}\n{}", wrong(&report));
     assert_eq!(report.invented(), 0, "seed {seed}\n{}", wrong(&report));
     assert!(report.incidents.iter().all(|i| i.of_loss), "seed {seed}\n{}", summary(&report));
+    assert_eq!(report.incidents.len(), 1, "seed {seed}: one cause\n{}", summary(&report));
     let first = report.incidents.iter().filter_map(|i| i.ticket).min().expect("one is told");
     let after = first.saturating_sub(from);
     assert!(after <= hours(2), "seed {seed}: told after {after:?}");
