@@ -422,6 +422,7 @@ impl Correlator {
                 };
                 self.now_suspect(ix);
                 if self.proves_reach(ix) {
+                    self.shows_again(ix, at);
                     self.ask_around(ix);
                 }
                 self.ask_when_it_has_lasted(ix, lasts);

@@ -34,6 +34,7 @@ impl Correlator {
         let Some(device) = self.reach.device_of(target).filter(|_| self.proves_reach(ix)) else {
             return;
         };
+        self.shows_again(ix, self.state.now);
         let mut behind = BTreeSet::new();
         for m in self.reach.down_beside(&self.inventory, device.0) {
             if !behind.contains(&m) {

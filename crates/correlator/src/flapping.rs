@@ -43,6 +43,20 @@ impl Correlator {
         self.state.changes.get(&ix).map_or(0, |c| lately(c, from))
     }
 
+    /// A sign of failure begins, or ends before it was confirmed. Where an incident of the same cause is over, the time in which it would
+    /// be opened again begins anew: what is never well for so long is one trouble, though not all of
+    /// it lasts long enough to be confirmed.
+    pub(crate) fn shows_again(&mut self, ix: CheckIx, at: Timestamp) {
+        let cause = Cause::Device(self.state.checks[ix as usize].target);
+        let Some(over) = self.over.get(&cause).and_then(|all| all.last()) else { return };
+        let within = self.settings.reopen_within;
+        if let Some(i) = self.state.incidents.get_mut(over)
+            && i.recovered_at.is_some_and(|since| at < since.max(i.last_sign) + within)
+        {
+            i.last_sign = at;
+        }
+    }
+
     pub(crate) fn is_flapping(&self, key: AlarmKey) -> bool {
         self.state.alarms.get(&key).is_some_and(|a| a.state == AlarmState::Flapping)
     }

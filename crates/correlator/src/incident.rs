@@ -40,7 +40,8 @@ impl Correlator {
             (*ix, i.recovered_at, i.id.clone(), i.work)
         });
         if let Some((ix, Some(recovered), _, work)) = &before
-            && began.min(now) < *recovered + self.settings.reopen_within
+            && began.min(now)
+                < self.state.incidents[ix].last_sign.max(*recovered) + self.settings.reopen_within
             && *work != Work::Closed
         {
             self.state.timers.remove(&(*recovered + self.settings.close_after, Timer::Close(*ix)));
@@ -117,6 +118,7 @@ impl Correlator {
             removed: false,
             overruled: false,
             recovered_at: None,
+            last_sign: Timestamp::MIN,
             why: String::new(),
             what: String::new(),
             digest: None,

@@ -127,6 +127,7 @@ impl Correlator {
                 removed: false,
                 overruled: false,
                 recovered_at: over.then_some(line.at),
+                last_sign: Timestamp::MIN,
                 why: line.reason.clone(),
                 what: line.reason.clone(),
                 digest: None,

@@ -422,6 +422,8 @@ pub(crate) struct Incident {
     /// What others still say of it was overruled.
     pub(crate) overruled: bool,
     pub(crate) recovered_at: Option<Timestamp>,
+    /// When its cause last showed a sign of failing again after that, confirmed or not.
+    pub(crate) last_sign: Timestamp,
     /// Why it has this priority, in one sentence.
     pub(crate) why: String,
     /// What fails, in one sentence.
