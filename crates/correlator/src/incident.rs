@@ -37,7 +37,9 @@ impl Correlator {
         let began = alarms.iter().filter_map(|k| self.loss_began(*k)).fold(onset, Timestamp::min);
         let before = self.over.get(&cause).and_then(|all| all.last()).map(|ix| {
             let i = &self.state.incidents[ix];
-            (*ix, i.recovered_at, i.id.clone(), i.work)
+            // A key of another monitor may come back about something else: that is another failure.
+            let same = !matches!(cause, Cause::Other(_)) || i.root == root;
+            (*ix, i.recovered_at.filter(|_| same), i.id.clone(), i.work)
         });
         if let Some((ix, Some(recovered), _, work)) = &before
             && began.min(now)
