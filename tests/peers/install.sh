@@ -2,6 +2,7 @@
 # Installs the real servers that the journeys talk to. Says first what and how much; does nothing that is done already.
 . "$(dirname "$0")/lib.sh"
 RT="request-tracker5 rt5-db-sqlite rt5-standalone msmtp-mta"
+REDMINE="redmine redmine-sqlite puma"
 ZABBIX="zabbix-server-pgsql zabbix-frontend-php zabbix-agent postgresql php8.2-fpm php8.2-cli php-pgsql"
 SMALL="iputils-ping snmpd snmp libsnmp-base prometheus iproute2 curl procps python3-venv util-linux"
 
@@ -10,7 +11,7 @@ no_root() {
 
   *****************************************************************************************
   *  NOT ROOT, and sudo gives none: $1
-  *  SKIPPED: the journeys on a real network (A, C, D, E), with Request Tracker and
+  *  SKIPPED: the journeys on a real network (A, C, D, E), with the ticket systems and
   *  with Zabbix (B). Each of them says so again when it is skipped.
   *  To run them: make test as root, or as somebody whom sudo lets.
   *****************************************************************************************
@@ -19,14 +20,15 @@ TEXT
 }
 may_sudo() { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; }
 
-if have $RT $ZABBIX $SMALL && [ -x "$PEERS/nats/bin/nats-server" ]; then
-  echo "The real servers for the journeys are installed (Request Tracker, Zabbix, NATS, Prometheus, net-snmp)."
+if have $RT $REDMINE $ZABBIX $SMALL && [ -x "$PEERS/nats/bin/nats-server" ]; then
+  echo "The real servers for the journeys are installed (Request Tracker, Redmine, Zabbix, NATS, Prometheus, net-snmp)."
   [ "$(id -u)" = 0 ] || may_sudo || no_root "the servers cannot be started."
   exit 0
 fi
 cat <<TEXT
 The journeys run against real servers. What is missing of these is installed now:
   Request Tracker 5 on SQLite       Debian: $RT   (about 210 MB)
+  Redmine 5 on SQLite               Debian: $REDMINE   (about 95 MB)
   Zabbix 6 on PostgreSQL            Debian: $ZABBIX   (about 190 MB)
   net-snmp, Prometheus, iproute2    Debian: $SMALL   (about 190 MB)
   nats-server 2.15.1                PyPI, pinned by hash, into .peers/ (44 MB)
@@ -51,6 +53,7 @@ fi
 step() { echo "  … $1"; shift; "$@" || { echo "install.sh: $* failed" >&2; exit 1; }; }
 step "net-snmp, Prometheus, iproute2" apt_in $SMALL
 step "Request Tracker 5" "$HERE/rt.sh" install
+step "Redmine 5" "$HERE/redmine.sh" install
 step "Zabbix 6" "$HERE/zabbix.sh" install
 step "nats-server" "$HERE/nats.sh" install
 [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID" "$PEERS"

@@ -51,7 +51,7 @@ pub struct DeskConfig {
     pub retry_max: String,
 
     // --- who we are there ---
-    /// An API token.
+    /// An API token. Redmine: the API key of a user.
     #[schemars(with = "Option<String>")]
     pub token: Option<SecretString>,
     /// A file that holds the token.
@@ -78,8 +78,10 @@ pub struct DeskConfig {
 
     // --- what tickets look like there ---
     /// The queue (group, project) that tickets are opened in, unless a route names another.
-    /// Zammad: the group.
+    /// Zammad: the group. Redmine: the identifier of a project.
     pub queue: Option<String>,
+    /// Redmine: the name of the tracker. Default: the first one of the project.
+    pub tracker: Option<String>,
     /// What kind of ticket it is. Jira: the issue type (default `Task`). ServiceNow: the table
     /// (`incident`). iTop: the class (`Incident`).
     pub ticket_type: Option<String>,
@@ -91,21 +93,26 @@ pub struct DeskConfig {
     pub resolution: Option<String>,
     /// Who stands as the requestor. Zammad: the customer's address, which is needed.
     pub requestor: Option<String>,
-    /// The custom field that holds our key. RT: `AlertKey`. Zammad:
-    /// `alert_key`.
+    /// The custom field that holds our key. RT, Redmine: `AlertKey`. Zammad: `alert_key`. Redmine:
+    /// used as a filter; its number works too, and is needed where neither project nor issues show
+    /// the field.
     pub key_field: Option<String>,
     /// What our priorities are called there. RT: P1 = 100, P2 = 50, P3 = 0. Zammad: P1 = "3 high",
-    /// P2 = "2 normal", P3 = "1 low".
+    /// P2 = "2 normal", P3 = "1 low". Redmine: P1 = "Urgent", P2 = "High", P3 = "Normal".
     #[serde(default)]
     pub priorities: PriorityNames,
-    /// The status that says resolved. RT: `resolved`. Zammad: `closed`.
+    /// The status that says resolved. RT: `resolved`. Zammad: `closed`. Redmine: `Closed`.
     pub resolved_status: Option<String>,
-    /// The status that says open, for opening again. RT, Zammad: `open`.
+    /// The status that says open, for opening again. RT, Zammad: `open`. Redmine: `In Progress`.
     pub open_status: Option<String>,
     /// Further statuses that count as "no longer open". RT: `rejected`, `deleted`.
-    /// Zammad: `merged`, `removed`.
+    /// Zammad: `merged`, `removed`. Redmine: besides those that it calls closed itself.
     #[serde(default)]
     pub closed_statuses: Vec<String>,
+    /// Redmine: notes are private, for those who may see private notes. Our user needs the right to
+    /// set notes as private, or Redmine makes them public without a word.
+    #[serde(default)]
+    pub private_notes: bool,
 
     // --- generic ---
     /// Headers of every request, as templates.
@@ -151,6 +158,8 @@ pub enum DeskKind {
     GlpiV2,
     /// osTicket 1.17 or 1.18: opens tickets and adds notes, nothing else.
     OsTicket,
+    /// Redmine 3.3 or later, by its REST API.
+    Redmine,
     /// Any JSON API, by templates.
     Generic,
     /// Tickets kept by kentongan itself.
@@ -170,6 +179,7 @@ impl DeskKind {
             DeskKind::Itop => "itop",
             DeskKind::GlpiV2 => "glpi-v2",
             DeskKind::OsTicket => "osticket",
+            DeskKind::Redmine => "redmine",
             DeskKind::Generic => "generic",
             DeskKind::Builtin => "builtin",
         }
@@ -338,6 +348,8 @@ impl DeskConfig {
             resolved_status: None,
             open_status: None,
             closed_statuses: Vec::new(),
+            tracker: None,
+            private_notes: false,
             headers: BTreeMap::new(),
             find: None,
             create: None,
@@ -447,7 +459,7 @@ impl DeskConfig {
     }
 
     /// Which keys are given, of those that not every kind has use for.
-    fn keys_of_some_kinds(&self) -> [(&'static str, bool); 30] {
+    fn keys_of_some_kinds(&self) -> [(&'static str, bool); 32] {
         [
             ("url", self.url.is_some()),
             ("token", self.token.is_some() && self.token_file.is_none()),
@@ -464,12 +476,14 @@ impl DeskConfig {
             ("ticket_type", self.ticket_type.is_some()),
             ("organization", self.organization.is_some()),
             ("resolution", self.resolution.is_some()),
+            ("tracker", self.tracker.is_some()),
             ("requestor", self.requestor.is_some()),
             ("key_field", self.key_field.is_some()),
             ("priorities", self.priorities != PriorityNames::default()),
             ("resolved_status", self.resolved_status.is_some()),
             ("open_status", self.open_status.is_some()),
             ("closed_statuses", !self.closed_statuses.is_empty()),
+            ("private_notes", self.private_notes),
             ("headers", !self.headers.is_empty()),
             ("find", self.find.is_some()),
             ("create", self.create.is_some()),

@@ -10,6 +10,9 @@ pub(crate) mod glpi_v2;
 pub(crate) mod itop;
 pub(crate) mod jira;
 pub(crate) mod osticket;
+#[cfg(test)]
+mod recorded;
+pub(crate) mod redmine;
 pub(crate) mod rest;
 pub(crate) mod rt;
 #[cfg(test)]
@@ -28,6 +31,7 @@ use glpi_v2::GlpiV2Desk;
 use itop::ItopDesk;
 use jira::JiraDesk;
 use osticket::OsTicketDesk;
+use redmine::RedmineDesk;
 use rt::RtDesk;
 use servicenow::ServiceNowDesk;
 use std::collections::BTreeMap;
@@ -93,11 +97,11 @@ fn open_one(config: &DeskConfig, data_dir: &Path) -> Result<Opened, String> {
         DeskKind::Zammad => (Arc::new(ZammadDesk::new(config, rules)?), None),
         DeskKind::Glpi => (Arc::new(GlpiDesk::new(config, rules)?), None),
         DeskKind::ServiceNow => (Arc::new(ServiceNowDesk::new(config, rules)?), None),
-        DeskKind::JiraCloud => (Arc::new(JiraDesk::new(config, rules)?), None),
-        DeskKind::Jira => (Arc::new(JiraDesk::new(config, rules)?), None),
+        DeskKind::JiraCloud | DeskKind::Jira => (Arc::new(JiraDesk::new(config, rules)?), None),
         DeskKind::Itop => (Arc::new(ItopDesk::new(config, rules)?), None),
         DeskKind::GlpiV2 => (Arc::new(GlpiV2Desk::new(config, rules)?), None),
         DeskKind::OsTicket => (Arc::new(OsTicketDesk::new(config, rules)?), None),
+        DeskKind::Redmine => (Arc::new(RedmineDesk::new(config, rules)?), None),
         DeskKind::Generic => (Arc::new(GenericDesk::new(config, rules)?), None),
         DeskKind::Builtin => {
             let file = builtin::file_name(&config.name);
@@ -140,11 +144,11 @@ fn rules(config: &DeskConfig) -> DeskRules {
             DeskKind::Zammad => zammad::abilities(),
             DeskKind::Glpi => glpi::abilities(),
             DeskKind::ServiceNow => servicenow::abilities(),
-            DeskKind::JiraCloud => jira::abilities(),
-            DeskKind::Jira => jira::abilities(),
+            DeskKind::JiraCloud | DeskKind::Jira => jira::abilities(),
             DeskKind::Itop => itop::abilities(),
             DeskKind::GlpiV2 => glpi_v2::abilities(),
             DeskKind::OsTicket => osticket::abilities(),
+            DeskKind::Redmine => redmine::abilities(),
             DeskKind::Generic => generic::abilities(config),
             DeskKind::Builtin => Abilities::ALL,
         },
@@ -169,11 +173,11 @@ pub(crate) const fn keys(kind: DeskKind) -> &'static [&'static str] {
         DeskKind::Zammad => zammad::KEYS,
         DeskKind::Glpi => glpi::KEYS,
         DeskKind::ServiceNow => servicenow::KEYS,
-        DeskKind::JiraCloud => jira::KEYS,
-        DeskKind::Jira => jira::KEYS,
+        DeskKind::JiraCloud | DeskKind::Jira => jira::KEYS,
         DeskKind::Itop => itop::KEYS,
         DeskKind::GlpiV2 => glpi_v2::KEYS,
         DeskKind::OsTicket => osticket::KEYS,
+        DeskKind::Redmine => redmine::KEYS,
         DeskKind::Generic => generic::KEYS,
         DeskKind::Builtin => &[],
     }
@@ -186,11 +190,11 @@ pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) 
         DeskKind::Zammad => zammad::problems(config, tell),
         DeskKind::Glpi => glpi::problems(config, tell),
         DeskKind::ServiceNow => servicenow::problems(config, tell),
-        DeskKind::JiraCloud => jira::problems(config, tell),
-        DeskKind::Jira => jira::problems(config, tell),
+        DeskKind::JiraCloud | DeskKind::Jira => jira::problems(config, tell),
         DeskKind::Itop => itop::problems(config, tell),
         DeskKind::GlpiV2 => glpi_v2::problems(config, tell),
         DeskKind::OsTicket => osticket::problems(config, tell),
+        DeskKind::Redmine => redmine::problems(config, tell),
         DeskKind::Generic => generic::problems(config, tell),
         DeskKind::Builtin => {}
     }

@@ -19,6 +19,7 @@ pub use desks::builtin::{
     BuiltinDesk, BuiltinError, BuiltinNote, BuiltinTicket, CopyError, LIST_MAX, copy_file, files_in,
 };
 pub use desks::generic::GenericDesk;
+pub use desks::redmine::RedmineDesk;
 pub use desks::rt::RtDesk;
 pub use driver::{DRAIN_MAX, Driver, Input, Lines, RecordError, Recorder, Snapshot};
 pub use examine::{Check, CheckVerdict, Report, test_ticket};

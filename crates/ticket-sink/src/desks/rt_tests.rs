@@ -1,6 +1,6 @@
 use super::*;
+use crate::desks::recorded::{json_value, said};
 use proptest::prelude::*;
-use std::path::PathBuf;
 
 fn mapping() -> Mapping {
     let config: DeskConfig = toml::from_str(
@@ -18,38 +18,8 @@ fn mapping() -> Mapping {
     Mapping::new(&config)
 }
 
-fn said(status: u16, body: &str) -> Reply {
-    let html = body.trim_start().starts_with('<');
-    Reply::Said(Said {
-        status,
-        location: None,
-        html,
-        body: body.to_owned(),
-        excerpt: format!("HTTP {status}"),
-    })
-}
-
-/// A recorded answer of a real RT 5, or `None` (and says so) where the recordings are not there.
 fn capture(name: &str) -> Option<Reply> {
-    let shared = std::env::var_os("KENTONGAN_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
-    let file = shared.join("peers/rt-captures").join(name);
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        let must = std::env::var("KENTONGAN_NO_SKIP").is_ok_and(|v| v == "1");
-        assert!(!must, "{} is missing", file.display());
-        eprintln!("SKIPPED: {} is missing (KENTONGAN_SHARED names its folder)", file.display());
-        return None;
-    };
-    let (_, answer) = text.split_once("\nHTTP ").expect("a capture has an answer");
-    let (head, body) = answer.split_once("\n\n").expect("and its body");
-    let status = head[..3].parse().unwrap();
-    let location = head.lines().find_map(|l| l.strip_prefix("Location: ")).map(str::to_owned);
-    match said(status, body) {
-        Reply::Said(said) => Some(Reply::Said(Said { location, ..said })),
-        other => Some(other),
-    }
+    crate::desks::recorded::capture("rt-captures", name)
 }
 
 #[test]
@@ -174,6 +144,8 @@ fn statuses_and_priorities_are_read_as_configured() {
     assert_eq!(read(&map, "open", json!("50")).1, [Priority::P2, Priority::P3]);
 }
 
+const NAMES: &[&str] = &["id", "Status", "items", "CustomFields", "name", "values", "Content"];
+
 proptest! {
     #[test]
     fn no_answer_makes_us_stumble(status in 100u16..600, body in ".{0,200}") {
@@ -187,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn no_json_makes_us_stumble(value in json_value()) {
+    fn no_json_makes_us_stumble(value in json_value(NAMES)) {
         let map = mapping();
         let body = value.to_string();
         for wrapped in [body.clone(), format!("{{\"items\":[{body}]}}"), format!("{{\"CustomFields\":{body},\"Status\":\"x\",\"id\":1}}")] {
@@ -196,30 +168,4 @@ proptest! {
             let _ = Mapping::sentences(reply());
         }
     }
-}
-
-fn json_value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        ".{0,12}".prop_map(Value::from),
-    ];
-    let name = prop_oneof![
-        Just("id".to_owned()),
-        Just("Status".to_owned()),
-        Just("items".to_owned()),
-        Just("CustomFields".to_owned()),
-        Just("name".to_owned()),
-        Just("values".to_owned()),
-        Just("Content".to_owned()),
-        ".{0,6}",
-    ];
-    leaf.prop_recursive(4, 32, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((name.clone(), inner), 0..5)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-        ]
-    })
 }

@@ -1,6 +1,8 @@
 //! The dialects that the fake speaks, and what a test has to know of each.
 
-use super::{glpi, glpi_v2, itop, jira, odd_config, osticket, rt_config, servicenow, zammad};
+use super::{
+    glpi, glpi_v2, itop, jira, odd_config, osticket, redmine, rt_config, servicenow, zammad,
+};
 use serde_json::{Value, json};
 
 /// One dialect.
@@ -52,6 +54,7 @@ const ODD: Dialect = Dialect {
 pub static DIALECTS: &[Dialect] = &[
     RT,
     ODD,
+    redmine::DIALECT,
     zammad::DIALECT,
     glpi::DIALECT,
     servicenow::DIALECT,

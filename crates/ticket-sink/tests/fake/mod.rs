@@ -9,6 +9,7 @@ mod glpi_v2;
 mod itop;
 mod jira;
 mod osticket;
+pub mod redmine;
 mod servicenow;
 mod zammad;
 
@@ -34,6 +35,8 @@ pub enum Op {
     Change,
     Read,
     Notes,
+    /// What a dialect asks besides.
+    Other,
 }
 
 /// What goes wrong with one request.
@@ -59,6 +62,8 @@ pub enum Fault {
     Slow(Duration),
     /// The filter of the search is ignored: everything but what was searched for.
     Everything,
+    /// A list without anything in it, as a stranger is shown.
+    Nothing,
     /// The key is dropped in silence.
     DropKey,
     /// 2xx, and nothing is changed.
@@ -142,6 +147,12 @@ impl Fake {
             .merge(itop::routes())
             .merge(jira::routes())
             .merge(servicenow::routes())
+            .route("/users/current.json", get(redmine::who))
+            .route("/projects/network.json", get(redmine::project))
+            .route("/issue_statuses.json", get(redmine::statuses))
+            .route("/enumerations/issue_priorities.json", get(redmine::priorities))
+            .route("/issues.json", get(redmine::search).post(redmine::create))
+            .route("/issues/{id}", get(redmine::read).put(redmine::change))
             .with_state(store.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -206,7 +217,7 @@ async fn answer(
         _ => {}
     }
     let (status, body) = commit(&mut store.lock().unwrap(), fault);
-    let text = body.to_string();
+    let text = if body.is_null() { String::new() } else { body.to_string() };
     let status_code = StatusCode::from_u16(status).unwrap();
     let json = [("content-type", "application/json; charset=utf-8")];
     match fault {
@@ -231,6 +242,9 @@ fn matching(store: &Store, fault: Option<Fault>, key: &str) -> Vec<(usize, Ticke
     let all = store.tickets.iter().cloned().enumerate();
     if fault == Some(Fault::Everything) {
         return all.filter(|(_, t)| t.key.as_deref() != Some(key)).collect();
+    }
+    if fault == Some(Fault::Nothing) {
+        return Vec::new();
     }
     all.filter(|(_, t)| t.key.as_deref() == Some(key)).collect()
 }
