@@ -77,7 +77,7 @@ async fn within(
 
 fn json_of(n: usize, t: &Ticket) -> Value {
     json!({
-        "id": n + 1, "name": t.title, "content": t.text, "status": t.status.parse::<i64>().unwrap(),
+        "id": n + 1, "name": t.title, "content": t.text, "status": t.status.parse::<i64>().unwrap_or(1),
         "impact": t.priority[0], "urgency": t.priority[1], "priority": 6, "type": 1,
         "is_deleted": 0, "externalid": t.key,
     })

@@ -66,7 +66,7 @@ async fn within(
 fn json_of(n: usize, t: &Ticket) -> Value {
     json!({
         "id": n + 1, "name": t.title, "content": t.text, "type": 1, "is_deleted": false,
-        "status": { "id": t.status.parse::<i64>().unwrap(), "name": "x" },
+        "status": { "id": t.status.parse::<i64>().unwrap_or(1), "name": "x" },
         "impact": t.priority[0], "urgency": t.priority[1], "priority": 6, "external_id": t.key,
     })
 }
