@@ -1,5 +1,5 @@
-//! The world of the journeys: a real network in namespaces, real servers (Request Tracker, Zabbix,
-//! NATS, Prometheus), a proxy that loses answers, and the daemon itself as a process that can be
+//! The world of the journeys: a real network in namespaces, real servers (Request Tracker, Redmine,
+//! Zabbix, NATS, Prometheus), a proxy that loses answers, and the daemon itself as a process that can be
 //! killed. Knows the daemon only from outside: its command line, its files and its HTTP contract.
 //!
 //! Suggested reading order: [`room`] (what a test needs, and what happens where it is missing),
@@ -13,6 +13,9 @@ pub mod network;
 
 #[path = "world/rt.rs"]
 pub mod rt;
+
+#[path = "world/redmine.rs"]
+pub mod redmine;
 
 #[path = "world/zabbix.rs"]
 pub mod zabbix;
@@ -35,5 +38,6 @@ pub mod wait;
 pub use daemon::Daemon;
 pub use network::Network;
 pub use proxy::Proxy;
+pub use redmine::Redmine;
 pub use room::{Need, Room};
 pub use rt::RequestTracker;

@@ -27,8 +27,11 @@ ours() { # everything but the journeys
   else $cargo test --locked --no-fail-fast --workspace --lib --bins --tests --exclude journeys && $cargo test --locked --workspace --test habits; fi
 }
 stop_peers() {
-  local stop=(tests/peers/rt.sh stop)
-  [ ! -s .peers/rt/web.pid ] || { [ "$(id -u)" = 0 ] && "${stop[@]}"; } || { [ ${#as_root[@]} != 0 ] && sudo -n "${stop[@]}"; } || true
+  local peer
+  for peer in rt redmine; do
+    local stop=(tests/peers/$peer.sh stop)
+    [ ! -s .peers/$peer/web.pid ] || { [ "$(id -u)" = 0 ] && "${stop[@]}"; } || { [ ${#as_root[@]} != 0 ] && sudo -n "${stop[@]}"; } || true
+  done
 }
 journeys() {
   trap stop_peers EXIT
@@ -48,7 +51,10 @@ all)
   [ -z "$failed" ] ;;
 soak)
   build
-  KENTONGAN_SOAK=1 journeys c_killed_at_random_moments ;;
+  failed=
+  KENTONGAN_SOAK=1 journeys c_killed_at_random_moments || failed=1
+  KENTONGAN_SOAK=1 journeys bad_weather || failed=1
+  [ -z "$failed" ] ;;
 bench)
   $cargo build --locked --release -p kentongan
   $cargo bench --locked --workspace --bench '*' ;;

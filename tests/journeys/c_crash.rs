@@ -3,7 +3,7 @@
 //!
 //! `KENTONGAN_SEED` repeats the moments of a run; a run prints its seed.
 
-use crate::setting::{A_WHILE, Setting, list};
+use crate::setting::{A_WHILE, Dice, Setting, list};
 use journeys::room::Need;
 use journeys::{Room, wait};
 use std::time::Duration;
@@ -119,26 +119,4 @@ async fn kill_after(setting: &mut Setting, moment_ms: u64, dice: &mut Dice) -> S
         setting.daemon.expect_ready(Duration::from_secs(30)).await;
     }
     format!("after {moment_ms} ms")
-}
-
-/// A small generator (xorshift64*), so that a run can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Dice {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(1, |d| d.as_nanos() as u64);
-        let seed =
-            std::env::var("KENTONGAN_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(now | 1);
-        eprintln!("KENTONGAN_SEED={seed}");
-        Dice(seed)
-    }
-
-    fn between(&mut self, low: u64, high: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        low + self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % (high - low + 1)
-    }
 }

@@ -3,6 +3,7 @@
 
 mod a_real_network;
 mod b_zabbix;
+mod bad_weather;
 mod c_crash;
 mod d_desk_down;
 mod e_replay;

@@ -132,3 +132,28 @@ pub async fn expect_no_secret(daemon: &Daemon, secrets: &[&str]) {
         }
     }
 }
+
+/// A small generator (xorshift64*), so that a run can be repeated.
+#[derive(Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// From `KENTONGAN_SEED`, else from the clock; says which.
+    pub fn new() -> Dice {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |d| d.as_nanos() as u64);
+        let seed =
+            std::env::var("KENTONGAN_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(now | 1);
+        eprintln!("KENTONGAN_SEED={seed}");
+        Dice(seed)
+    }
+
+    /// A number of these, both ends included.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        low + self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % (high - low + 1)
+    }
+}

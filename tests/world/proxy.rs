@@ -6,6 +6,7 @@
 //! keeps an account of all of them.
 
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -38,7 +39,55 @@ struct Shared {
     swallow: Mutex<Vec<(String, String)>>,
     delay: Mutex<Duration>,
     swallowed: Notify,
+    weather: Mutex<Weather>,
 }
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// The server did it; the connection ends without an answer.
+    Cut,
+    /// The server did it; the answer is a 502.
+    FailAfter,
+    /// The server hears nothing of it; the answer is a 503.
+    FailBefore,
+    /// The server hears of it late.
+    Late,
+    /// The server did it; the answer breaks off in the middle.
+    Truncate,
+}
+
+impl Fault {
+    const ALL: [Fault; 5] =
+        [Fault::Cut, Fault::FailAfter, Fault::FailBefore, Fault::Late, Fault::Truncate];
+}
+
+#[derive(Debug, Default)]
+struct Weather {
+    /// One request in so many meets a fault; none where it is zero.
+    every: usize,
+    requests: usize,
+    met: BTreeMap<Fault, usize>,
+}
+
+impl Weather {
+    /// What the next request meets: each of the faults in turn.
+    fn next(&mut self) -> Option<Fault> {
+        if self.every == 0 {
+            return None;
+        }
+        self.requests += 1;
+        if !self.requests.is_multiple_of(self.every) {
+            return None;
+        }
+        let fault = Fault::ALL[self.requests / self.every % Fault::ALL.len()];
+        *self.met.entry(fault).or_default() += 1;
+        Some(fault)
+    }
+}
+
+/// How late a late request is.
+const LATE: Duration = Duration::from_millis(700);
 
 /// The proxy. It goes when dropped.
 #[derive(Debug)]
@@ -86,6 +135,18 @@ impl Proxy {
     /// From now on every request is passed on only after this time.
     pub fn delay(&self, delay: Duration) {
         *self.shared.delay.lock().expect("no holder panics") = delay;
+    }
+
+    /// From now on one request in so many meets a fault, each kind in its turn.
+    pub fn bad_weather(&self, every: usize) {
+        *self.shared.weather.lock().expect("no holder panics") =
+            Weather { every, ..Weather::default() };
+    }
+
+    /// No more faults; says how many of each there were.
+    pub fn fair_weather(&self) -> BTreeMap<Fault, usize> {
+        let mut weather = self.shared.weather.lock().expect("no holder panics");
+        std::mem::take(&mut *weather).met
     }
 
     /// Refuses connections, as a machine does on which nothing listens.
@@ -157,6 +218,12 @@ async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> R
     };
     let delay = *shared.delay.lock().expect("no holder panics");
     tokio::time::sleep(delay).await;
+    let fault = shared.weather.lock().expect("no holder panics").next();
+    match fault {
+        Some(Fault::FailBefore) => return fail(client, "503 Service Unavailable").await,
+        Some(Fault::Late) => tokio::time::sleep(LATE).await,
+        _ => {}
+    }
     let mut server =
         TcpStream::connect(upstream).await.with_context(|| format!("connecting to {upstream}"))?;
     server.write_all(&request.bytes).await?;
@@ -181,7 +248,22 @@ async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> R
         shared.swallowed.notify_one();
         return Ok(());
     }
+    match fault {
+        Some(Fault::Cut) => return Ok(()),
+        Some(Fault::FailAfter) => return fail(client, "502 Bad Gateway").await,
+        Some(Fault::Truncate) => answer.truncate(answer.len() / 2),
+        _ => {}
+    }
     client.write_all(&answer).await?;
+    client.shutdown().await?;
+    Ok(())
+}
+
+async fn fail(mut client: TcpStream, status: &str) -> Result<()> {
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: 7\r\nConnection: close\r\n\r\n<html/>"
+    );
+    client.write_all(answer.as_bytes()).await?;
     client.shutdown().await?;
     Ok(())
 }

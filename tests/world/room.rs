@@ -21,6 +21,8 @@ pub enum Need {
     Snmpd,
     /// Request Tracker 5.
     Rt,
+    /// Redmine 5.
+    Redmine,
     /// Zabbix 6.
     Zabbix,
     /// nats-server.
@@ -43,6 +45,11 @@ impl Need {
                     && std::path::Path::new("/usr/share/request-tracker5/libexec/rt-server")
                         .exists(),
                 "request-tracker5 is not installed",
+            ),
+            Need::Redmine => (
+                shell::installed("puma")
+                    && std::path::Path::new("/usr/share/redmine/config.ru").exists(),
+                "redmine is not installed",
             ),
             Need::Zabbix => (
                 shell::installed("zabbix_server")
