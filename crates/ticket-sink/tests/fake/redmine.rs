@@ -165,6 +165,7 @@ pub fn redmine_config(url: &str) -> String {
         token = "{TOKEN}"
         timeout = "600ms"
         visibility_delay = "150ms"
+        commit_delay = "150ms"
         retry_max = "300ms"
         "#
     )
