@@ -321,7 +321,11 @@ async fn a_note_and_a_change_are_sent_once() {
                 let before = room.count(Op::Note);
                 room.fake.fail(Op::Note, fault);
                 let outcome = desk.note(&ticket, &note("k7f3-1.3", "x")).await;
-                assert!(matches!(outcome, Outcome::Unknown { .. }), "{fault:?}: {outcome:?}");
+                // Redmine answers without a body, so there is nothing to cut, and is read back.
+                let seen = fault == CutBody && desk.kind() == "redmine";
+                let fair = matches!(outcome, Outcome::Unknown { .. })
+                    || (seen && outcome == Outcome::Done(()));
+                assert!(fair, "{fault:?}: {outcome:?}");
                 assert_eq!(room.count(Op::Note), before + 1, "{fault:?}");
             }
             if can.priority {
