@@ -183,6 +183,7 @@ impl Correlator {
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         if i.masked_by != Some(by) {
             i.masked_by = Some(by);
+            self.masked.insert(ix);
             self.touched.insert(ix);
         }
     }
@@ -190,7 +191,22 @@ impl Correlator {
     pub(crate) fn unmask(&mut self, ix: IncidentIx) {
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         if i.masked_by.take().is_some() {
+            self.masked.remove(&ix);
             self.touched.insert(ix);
+        }
+    }
+
+    /// An incident is over, or part of another from now on: so is what it masked, which nothing may
+    /// come by to look at again.
+    pub(crate) fn masks_no_more(&mut self, ix: IncidentIx, into: Option<IncidentIx>) {
+        self.masked.remove(&ix);
+        let by = |m: &&IncidentIx| self.state.incidents[m].masked_by == Some(ix);
+        let masked: Vec<IncidentIx> = self.masked.iter().filter(by).copied().collect();
+        for m in masked {
+            match into.filter(|into| *into != m) {
+                Some(into) => self.mask(m, into),
+                None => self.unmask(m),
+            }
         }
     }
 

@@ -61,6 +61,7 @@ impl Correlator {
                 (i.shared, i.masked_by, i.split_from) = (None, None, None);
             }
             self.sharing.remove(ix);
+            self.masked.remove(ix);
             self.open.insert(cause, *ix);
             self.learn_circumstances(*ix, alarms);
             self.touched.insert(*ix);
@@ -429,6 +430,7 @@ impl Correlator {
     /// Nothing of it fails any more.
     pub(crate) fn recover(&mut self, ix: IncidentIx) {
         let now = self.state.now;
+        self.masks_no_more(ix, None);
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         i.condition = Condition::Clear;
         i.recovered_at = Some(now);
@@ -483,6 +485,7 @@ impl Correlator {
     /// It was the same cause as another, which goes on.
     pub(crate) fn merge(&mut self, ix: IncidentIx, into: IncidentIx) {
         let now = self.state.now;
+        self.masks_no_more(ix, Some(into));
         let target = self.state.incidents[&into].id.clone();
         let Some(i) = self.state.incidents.get_mut(&ix) else { return };
         i.condition = Condition::Clear;
@@ -559,6 +562,7 @@ impl Correlator {
 
     fn forget(&mut self, ix: IncidentIx) {
         self.is_not_over(ix);
+        self.masked.remove(&ix);
         if let Some(i) = self.state.incidents.remove(&ix) {
             self.by_id.remove(&i.id);
         }

@@ -106,6 +106,8 @@ pub struct Correlator {
     open: BTreeMap<Cause, IncidentIx>,
     /// The open ones for which something is blamed that several symptoms share.
     sharing: BTreeSet<IncidentIx>,
+    /// The open ones that are masked by another.
+    masked: BTreeSet<IncidentIx>,
     /// Those that are over and not forgotten, by what caused them.
     over: BTreeMap<Cause, BTreeSet<IncidentIx>>,
     /// The same, by when it was over.
@@ -190,6 +192,7 @@ impl Correlator {
             touched: BTreeSet::new(),
             open: BTreeMap::new(),
             sharing: BTreeSet::new(),
+            masked: BTreeSet::new(),
             over: BTreeMap::new(),
             over_since: BTreeSet::new(),
             by_id: BTreeMap::new(),

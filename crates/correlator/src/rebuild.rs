@@ -61,6 +61,8 @@ impl Correlator {
             .collect();
         let blames = self.open.values().filter(|ix| self.state.incidents[ix].shared.is_some());
         self.sharing = blames.copied().collect();
+        let masked = self.open.values().filter(|ix| self.state.incidents[ix].masked_by.is_some());
+        self.masked = masked.copied().collect();
         self.over.clear();
         self.over_since.clear();
         for (ix, i) in self.state.incidents.iter().filter(|(_, i)| !i.open()) {
