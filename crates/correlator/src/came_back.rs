@@ -55,8 +55,7 @@ impl Correlator {
             for key in &self.state.incidents[i].members {
                 let of = self.reach.things[self.target_of_alarm(*key) as usize];
                 // Nobody tells of the ports of one that is silent still: they go where it goes.
-                let untold =
-                    matches!(of, Thing::Port(d, _) if self.reach.devices[d.0 as usize].down());
+                let untold = self.unheard(*key);
                 if matches!(key, AlarmKey::Silent(_)) && of != Thing::Device(device) && !untold {
                     afresh.insert(*key, EXPLAINED);
                 }

@@ -266,26 +266,19 @@ impl Mapping {
     }
 
     fn rows(&self, reply: Reply) -> Outcome<Vec<Row>> {
-        let list = match json(reply, |s| s == 200 || s == 206) {
-            Ok(list) => list,
-            Err(outcome) => return outcome,
-        };
-        let Some(items) = list.as_array() else {
-            return unknown("the answer to the search is no list of tickets");
-        };
-        let mut rows = Vec::new();
-        for item in items {
-            let (Some(id), Some(open)) = (text(item.get("id")), is_open(item)) else {
-                return unknown("a ticket in the answer to the search has no id or no status");
-            };
-            rows.push(Row {
-                ticket: self.reference(&id),
-                key: text(item.get("externalid")),
-                open,
-                priorities: self.priorities(item),
-            });
-        }
-        Outcome::Done(rows)
+        rest::rows(
+            reply,
+            |s| s == 200 || s == 206,
+            "",
+            |item| {
+                Some(Row {
+                    ticket: self.reference(&text(item.get("id"))?),
+                    key: text(item.get("externalid")),
+                    open: is_open(item)?,
+                    priorities: self.priorities(item),
+                })
+            },
+        )
     }
 
     fn created(&self, reply: Reply) -> Outcome<TicketRef> {

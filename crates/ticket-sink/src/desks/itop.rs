@@ -45,12 +45,7 @@ pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) 
     rest::needed(config.requestor.as_ref(), "requestor", what, tell);
     rest::login_problems(config, tell);
     rest::pair_problems(config, tell);
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    for (key, value) in [("key_field", &config.key_field), ("ticket_type", &config.ticket_type)] {
-        if value.as_ref().is_some_and(|v| v.is_empty() || !v.chars().all(plain)) {
-            tell(key, "is the plain code of an attribute or class, as alert_key".into());
-        }
-    }
+    rest::name_problems(config, "is the plain code of an attribute or class, as alert_key", tell);
 }
 
 pub(crate) const fn abilities() -> Abilities {

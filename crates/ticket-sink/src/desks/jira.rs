@@ -326,22 +326,19 @@ impl Mapping {
     }
 
     fn rows(&self, key: &str, reply: Reply) -> Outcome<Vec<Row>> {
-        let answer = match json(reply, |s| s == 200) {
-            Ok(answer) => answer,
-            Err(outcome) => return outcome,
-        };
-        let Some(items) = answer.get("issues").and_then(Value::as_array) else {
-            return unknown("the answer to the search has no list of issues");
-        };
-        let mut rows = Vec::new();
-        for item in items {
-            let (Some(ticket), Some(open)) = (self.reference(item), is_open(item)) else {
-                return unknown("an issue in the answer to the search has no id or no status");
-            };
-            let key = self.key_on(item, Some(key));
-            rows.push(Row { ticket, key, open, priorities: self.priorities(item) });
-        }
-        Outcome::Done(rows)
+        rest::rows(
+            reply,
+            |s| s == 200,
+            "/issues",
+            |item| {
+                Some(Row {
+                    ticket: self.reference(item)?,
+                    key: self.key_on(item, Some(key)),
+                    open: is_open(item)?,
+                    priorities: self.priorities(item),
+                })
+            },
+        )
     }
 
     fn created(&self, reply: Reply) -> Outcome<TicketRef> {

@@ -14,6 +14,7 @@ mod names;
 
 use crate::config::{DeskConfig, PriorityName};
 use crate::desk::Desk;
+use crate::desks::rest;
 use crate::http::{Ask, Http, Login, Reply, Said, success, urlencode};
 use async_trait::async_trait;
 use delivery::{Abilities, DeskRules, Draft, Note, Outcome, Row, Snapshot};
@@ -79,13 +80,7 @@ pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) 
     if config.queue.is_none() {
         tell("queue", "is missing: the identifier of the project that issues are opened in".into());
     }
-    let basic = config.user.is_some();
-    let token = config.token.is_some() || config.token_file.is_some();
-    if basic == token {
-        let what = if basic { "stands beside user" } else { "is missing" };
-        let help = "give token (the API key of a user) or token_file, or else user and password";
-        tell("token", format!("{what}: {help}"));
-    }
+    rest::login_problems(config, tell);
 }
 
 pub(crate) const fn abilities() -> Abilities {
@@ -95,14 +90,7 @@ pub(crate) const fn abilities() -> Abilities {
 impl RedmineDesk {
     /// From a configuration without problems, secrets resolved.
     pub(crate) fn new(config: &DeskConfig, rules: DeskRules) -> Result<RedmineDesk, String> {
-        let login = match (&config.token, &config.user) {
-            (Some(token), _) => Login::Named("x-redmine-api-key", token.clone()),
-            (None, Some(user)) => {
-                let password = config.password.clone().ok_or("the password is missing")?;
-                Login::Basic(user.clone(), password)
-            }
-            (None, None) => return Err("neither token nor user is given".into()),
-        };
+        let login = rest::login(config, |key| Login::Named("x-redmine-api-key", key.into()))?;
         let http = Http::new(config, login, rules.timeout)?;
         Ok(RedmineDesk { http, map: Mapping::new(config), rules, names: Mutex::new(None) })
     }
@@ -328,7 +316,7 @@ impl Mapping {
             name.clone().unwrap_or_else(|| PriorityName::Text(otherwise.into()))
         };
         Mapping {
-            base: config.url.clone().unwrap_or_default().trim_end_matches('/').to_owned(),
+            base: rest::base(config),
             project: config.queue.clone().unwrap_or_default(),
             tracker: config.tracker.clone(),
             key_field: config.key_field.clone().unwrap_or_else(|| "AlertKey".into()),

@@ -4,7 +4,7 @@
 use crate::config::{DeskConfig, PriorityName};
 use crate::desk::Desk;
 use crate::http::{Login, Reply, success};
-use delivery::{Outcome, Snapshot};
+use delivery::{Outcome, Row, Snapshot};
 use model::{Priority, TicketRef};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -39,6 +39,27 @@ pub(crate) fn json<T>(reply: Reply, is_success: impl Fn(u16) -> bool) -> Result<
     said.json().map_err(|reason| Outcome::Unknown { reason })
 }
 
+/// The rows of a search whose list is at `path` (a JSON pointer). One that cannot be read makes the
+/// whole answer unreadable: it might have been ours.
+pub(crate) fn rows(
+    reply: Reply,
+    is_success: impl Fn(u16) -> bool,
+    path: &str,
+    row: impl Fn(&Value) -> Option<Row>,
+) -> Outcome<Vec<Row>> {
+    let answer = match json(reply, is_success) {
+        Ok(answer) => answer,
+        Err(outcome) => return outcome,
+    };
+    let Some(items) = answer.pointer(path).and_then(Value::as_array) else {
+        return unknown("the answer to the search has no list of tickets");
+    };
+    match items.iter().map(row).collect() {
+        Some(rows) => Outcome::Done(rows),
+        None => unknown("a ticket in the answer to the search has no id or no status"),
+    }
+}
+
 /// Whether the desk itself says, in the words that it has for it, that there is no such ticket. A 404
 /// of something in between has others; where a desk says the same of what our user may not see, it
 /// proves nothing.
@@ -71,6 +92,16 @@ pub(crate) fn login_problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, Str
     if config.user.is_some() == token {
         let what = if token { "stands beside user" } else { "is missing" };
         tell("token", format!("{what}: give token (or token_file), or else user and password"));
+    }
+}
+
+/// Says which of the names of a field and of a type of tickets is none that can stand in a query.
+pub(crate) fn name_problems(config: &DeskConfig, what: &str, tell: &mut dyn FnMut(&str, String)) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for (key, value) in [("key_field", &config.key_field), ("ticket_type", &config.ticket_type)] {
+        if value.as_ref().is_some_and(|v| v.is_empty() || !v.chars().all(plain)) {
+            tell(key, what.into());
+        }
     }
 }
 

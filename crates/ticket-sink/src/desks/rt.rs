@@ -7,12 +7,12 @@
 
 use crate::config::{DeskConfig, PriorityName};
 use crate::desk::Desk;
-use crate::http::{Ask, Http, Login, Reply, Said, success, urlencode};
+use crate::desks::rest::{self, text};
+use crate::http::{Ask, Http, Reply, Said, success, urlencode};
 use async_trait::async_trait;
 use delivery::{Abilities, DeskRules, Draft, Note, Outcome, Row, Snapshot};
 use model::{Priority, TicketRef};
 use reqwest::Method;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 /// How many pages of a hundred attachments are read to find a note. A ticket with more is not one
@@ -63,13 +63,7 @@ pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) 
     if config.queue.is_none() {
         tell("queue", "is missing: the queue that tickets are opened in".into());
     }
-    let basic = config.user.is_some();
-    let token = config.token.is_some() || config.token_file.is_some();
-    if basic == token {
-        let what = if basic { "stands beside user" } else { "is missing" };
-        let help = "give token (or token_file), or else user and password";
-        tell("token", format!("{what}: {help}"));
-    }
+    rest::login_problems(config, tell);
     for (key, name) in config.priorities.named() {
         if matches!(name, PriorityName::Text(_)) {
             tell(key, "RT's priorities are numbers".into());
@@ -87,14 +81,7 @@ pub(crate) const fn abilities() -> Abilities {
 impl RtDesk {
     /// From a configuration without problems, secrets resolved.
     pub(crate) fn new(config: &DeskConfig, rules: DeskRules) -> Result<RtDesk, String> {
-        let login = match (DeskConfig::exposed(config.token.as_ref()), &config.user) {
-            (Some(token), _) => Login::Header(SecretString::from(format!("token {token}"))),
-            (None, Some(user)) => {
-                let password = config.password.clone().ok_or("the password is missing")?;
-                Login::Basic(user.clone(), password)
-            }
-            (None, None) => return Err("neither token nor user is given".into()),
-        };
+        let login = rest::login(config, |token| rest::scheme("token", token))?;
         let http = Http::new(config, login, rules.timeout)?;
         Ok(RtDesk { http, map: Mapping::new(config), rules })
     }
@@ -215,7 +202,7 @@ impl Mapping {
             _ => otherwise,
         };
         Mapping {
-            base: config.url.clone().unwrap_or_default().trim_end_matches('/').to_owned(),
+            base: rest::base(config),
             queue: config.queue.clone().unwrap_or_default(),
             requestor: config.requestor.clone(),
             key_field: config.key_field.clone().unwrap_or_else(|| "AlertKey".into()),
@@ -293,31 +280,19 @@ impl Mapping {
     // --- from responses ---
 
     fn rows(&self, key: &str, reply: Reply) -> Outcome<Vec<Row>> {
-        let said = match success(reply, |s| s == 200) {
-            Ok(said) => said,
-            Err(outcome) => return outcome,
-        };
-        let unreadable = |reason: String| Outcome::Unknown { reason };
-        let list = match said.json() {
-            Ok(list) => list,
-            Err(reason) => return unreadable(reason),
-        };
-        let Some(items) = list.get("items").and_then(Value::as_array) else {
-            return unreadable("the answer to the search has no list of tickets".into());
-        };
-        let mut rows = Vec::new();
-        for item in items {
-            let Some(id) = text(item.get("id")) else {
-                return unreadable("a ticket in the answer to the search has no id".into());
-            };
-            rows.push(Row {
-                ticket: self.reference(&id),
-                key: self.key_on(item, Some(key)),
-                open: self.is_open(item),
-                priorities: self.priorities(item),
-            });
-        }
-        Outcome::Done(rows)
+        rest::rows(
+            reply,
+            |s| s == 200,
+            "/items",
+            |item| {
+                Some(Row {
+                    ticket: self.reference(&text(item.get("id"))?),
+                    key: self.key_on(item, Some(key)),
+                    open: self.is_open(item),
+                    priorities: self.priorities(item),
+                })
+            },
+        )
     }
 
     fn created(&self, reply: Reply) -> Outcome<TicketRef> {
@@ -441,15 +416,6 @@ impl Mapping {
             .into_iter()
             .filter(|p| number == Some(self.number(*p)))
             .collect()
-    }
-}
-
-/// A text or a number, as text.
-fn text(value: Option<&Value>) -> Option<String> {
-    match value? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 

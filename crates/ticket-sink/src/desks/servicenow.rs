@@ -50,12 +50,7 @@ pub(crate) const KEYS: &[&str] = common_keys![
 pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) {
     rest::login_problems(config, tell);
     rest::pair_problems(config, tell);
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    for (key, value) in [("key_field", &config.key_field), ("ticket_type", &config.ticket_type)] {
-        if value.as_ref().is_some_and(|v| v.is_empty() || !v.chars().all(plain)) {
-            tell(key, "is the plain name of a field or table, as u_alert_key".into());
-        }
-    }
+    rest::name_problems(config, "is the plain name of a field or table, as u_alert_key", tell);
 }
 
 pub(crate) const fn abilities() -> Abilities {
@@ -229,22 +224,19 @@ impl Mapping {
     }
 
     fn rows(&self, reply: Reply) -> Outcome<Vec<Row>> {
-        let answer = match json(reply, |s| s == 200) {
-            Ok(answer) => answer,
-            Err(outcome) => return outcome,
-        };
-        let Some(items) = answer.get("result").and_then(Value::as_array) else {
-            return unknown("the answer to the search has no list of records");
-        };
-        let mut rows = Vec::new();
-        for item in items {
-            let (Some(ticket), Some(open)) = (self.reference(item), self.is_open(item)) else {
-                return unknown("a record in the answer to the search has no sys_id or no state");
-            };
-            let key = text(item.get(&self.key_field));
-            rows.push(Row { ticket, key, open, priorities: self.priorities(item) });
-        }
-        Outcome::Done(rows)
+        rest::rows(
+            reply,
+            |s| s == 200,
+            "/result",
+            |item| {
+                Some(Row {
+                    ticket: self.reference(item)?,
+                    key: text(item.get(&self.key_field)),
+                    open: self.is_open(item)?,
+                    priorities: self.priorities(item),
+                })
+            },
+        )
     }
 
     fn created(&self, reply: Reply) -> Outcome<TicketRef> {
