@@ -82,7 +82,7 @@ impl Correlator {
             if self.reach.devices[d as usize].down() {
                 look_at.insert(d);
             } else {
-                self.can_be_seen(d);
+                self.can_be_seen(d, &mut findings.went);
                 look_at.extend(self.reach.down_beside(&self.inventory, d));
             }
         }

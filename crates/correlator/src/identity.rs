@@ -211,7 +211,7 @@ impl Correlator {
     }
 
     /// A device is not unreachable any more: what was masked of it and of its links can be seen again.
-    pub(crate) fn can_be_seen(&mut self, device: u32) {
+    pub(crate) fn can_be_seen(&mut self, device: u32, went: &mut BTreeMap<IncidentIx, IncidentIx>) {
         let own = Cause::Device(self.reach.devices[device as usize].target);
         let mut seen: Vec<IncidentIx> = self.open.get(&own).copied().into_iter().collect();
         for &(other, l) in self.inventory.graph.neighbours(device) {
@@ -224,9 +224,30 @@ impl Correlator {
         }
         seen.extend(self.hidden_and_over(device));
         for ix in seen {
+            self.go_home(device, ix, went);
             self.unmask(ix);
             if self.state.incidents[&ix].members.is_empty() {
                 self.touched.insert(ix);
+            }
+        }
+    }
+
+    /// What others say of a device, and its levels, went with what hid it. They did not begin with
+    /// that, or are not over with it, so they stand in the device's own incident again.
+    fn go_home(
+        &mut self,
+        device: u32,
+        ix: IncidentIx,
+        went: &mut BTreeMap<IncidentIx, IncidentIx>,
+    ) {
+        let own = Cause::Device(self.reach.devices[device as usize].target);
+        let i = &self.state.incidents[&ix];
+        let Some(by) = i.masked_by.filter(|_| i.cause == own) else { return };
+        for key in self.local_alarms_of(device) {
+            let a = &self.state.alarms[&key];
+            let told = matches!(key, AlarmKey::Level(..) | AlarmKey::Signal(_));
+            if told && a.incident == Some(by) {
+                self.attach(key, ix, went);
             }
         }
     }

@@ -150,7 +150,11 @@ impl Correlator {
         if self.is_told_lossy(device) {
             return Alike::Yes;
         }
-        if self.looks_lossy(device, own) < -SURE {
+        // Whoever is blamed for losing already is asked since then: when this one began is a guess, and
+        // the hours before say nothing.
+        let blamed = self.known_to_lose_since(device).filter(|since| *since > loss.from);
+        let since = blamed.and_then(|since| self.lost_by(device, loss.over, since)).unwrap_or(own);
+        if self.looks_lossy(device, since) < -SURE {
             return Alike::No;
         }
         let behind = self.behind(device);

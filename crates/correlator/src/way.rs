@@ -15,8 +15,8 @@ use crate::level::{FLOWS, LOSS};
 use crate::lossy::{Alike, Loss, ON_ITS_WAY};
 use crate::reach::Thing;
 use crate::state::{AlarmKey, Cause, CheckIx, Incident, IncidentIx};
-use model::Priority;
 use model::settings::Measure;
+use model::{Priority, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -245,7 +245,7 @@ impl Correlator {
                     (Answers::Well, None) => Alike::No,
                 };
                 if alike == Alike::Perhaps {
-                    if known.is_none() && loss.is_some() && self.is_known_to_lose(m) {
+                    if known.is_none() && loss.is_some() && self.known_to_lose_since(m).is_some() {
                         known = Some(m);
                     }
                     // Whoever is nearer still may say more, with all that is behind it.
@@ -261,16 +261,12 @@ impl Correlator {
         known
     }
 
-    /// Whether an open incident says that packets are lost on the way to a device.
-    fn is_known_to_lose(&self, device: u32) -> bool {
+    /// Since when packets are lost on the way to a device, by an open incident that says so.
+    pub(crate) fn known_to_lose_since(&self, device: u32) -> Option<Timestamp> {
         let cause = Cause::Device(self.reach.devices[device as usize].target);
-        self.open.get(&cause).is_some_and(|i| {
-            let i = &self.state.incidents[i];
-            let lost = |k: &AlarmKey| {
-                matches!(k, AlarmKey::Level(ix, n) if self.kind(*ix, *n).as_deref() == Some(LOSS))
-            };
-            self.only_a_bad_way(i) && i.members.iter().any(lost)
-        })
+        let i = &self.state.incidents[self.open.get(&cause)?];
+        let lost = |k: &AlarmKey| matches!(k, AlarmKey::Level(ix, n) if self.kind(*ix, *n).as_deref() == Some(LOSS));
+        (self.only_a_bad_way(i) && i.members.iter().any(lost)).then_some(i.since)
     }
 
     fn answers(&self, device: u32, kind: &Kind) -> Answers {
