@@ -19,6 +19,14 @@ impl Correlator {
         alarm.is_some_and(|a| held(a.state) && a.incident.is_none() && a.covered_by.is_none())
     }
 
+    /// Covered by a window that is about something nearer, not about this device.
+    fn covered_with_another(&self, key: AlarmKey, device: u32) -> bool {
+        let alarm = self.state.alarms.get(&key);
+        let own = std::slice::from_ref(&self.inventory.devices[device as usize].id);
+        alarm.is_some_and(|a| held(a.state) && a.incident.is_none() && a.covered_by.is_some())
+            && self.window_over(own, device).is_none()
+    }
+
     /// The ports of an unreachable device that were asked afresh when it was not, or was only in
     /// doubt: nobody hears what they say now, and they go where it goes.
     pub(crate) fn asked_in_vain(&self, device: u32) -> Vec<AlarmKey> {
@@ -73,7 +81,10 @@ impl Correlator {
                     for k in self.reach_alarms(x) {
                         let incident = self.state.alarms.get(&k).and_then(|a| a.incident);
                         let incident = incident.map(|i| &self.state.incidents[&i]);
-                        if incident.is_some_and(|i| i.cause != own) || self.waits_to_be_told(k) {
+                        if incident.is_some_and(|i| i.cause != own)
+                            || self.waits_to_be_told(k)
+                            || self.covered_with_another(k, x)
+                        {
                             afresh.insert(k, EXPLAINED);
                         } else if incident.is_some_and(|i| i.affected.devices.contains(came_back))
                             && self.answers_behind(x).is_some()

@@ -530,6 +530,10 @@ impl Correlator {
             self.attach(key, i, &mut findings.went);
             return;
         }
+        if let Some(i) = self.told_by_another_level(key) {
+            self.attach(key, i, &mut findings.went);
+            return;
+        }
         let way = self.where_on_the_way(key);
         let on_the_way = way.is_some();
         let (cause, root) = way.unwrap_or_else(|| self.local_cause(key, target, thing));

@@ -6,7 +6,7 @@
 
 use crate::Correlator;
 use crate::level::LOSS;
-use crate::state::{AlarmKey, Cause, CheckIx};
+use crate::state::{AlarmKey, Cause, CheckIx, IncidentIx};
 use model::Timestamp;
 use model::settings::{Measure, Threshold};
 use std::collections::BTreeSet;
@@ -169,10 +169,11 @@ impl Correlator {
             .copied()
             .chain(next)
             .filter(|m| *m != further && there.binary_search(m).is_err())
-            .take(ASKED_MAX)
             .collect();
+        // Some of everywhere.
+        let step = others.len().div_ceil(ASKED_MAX).max(1);
         let (mut all, mut badly, mut asked) = (self.looks_lossy(device, own), 0, 0);
-        for m in others {
+        for m in others.into_iter().step_by(step) {
             let Some(lost) = self.lost_by(m, loss.over, loss.from) else { continue };
             let looks = self.looks_lossy(m, lost);
             all += looks;
@@ -201,6 +202,24 @@ impl Correlator {
         let lossy = self.least_level(device, |t| t.raise);
         let well = self.least_level(device, |t| t.clear / 2.0).max(lossy / 100.0);
         l.lost * (lossy / well).ln() - l.of * (lossy - well)
+    }
+
+    /// The open incident that another level of this check about loss stands in: what the same packets
+    /// say over another time is the same loss.
+    pub(crate) fn told_by_another_level(&self, key: AlarmKey) -> Option<IncidentIx> {
+        let AlarmKey::Level(ix, n) = key else { return None };
+        let thresholds = &self.rule(ix).thresholds;
+        if !thresholds.get(usize::from(n)).is_some_and(counts)
+            || self.state.alarms.get(&key)?.incident.is_some()
+        {
+            return None;
+        }
+        let levels = thresholds.iter().zip(0u8..).filter(|(t, m)| *m != n && counts(t));
+        levels.map(|(_, m)| AlarmKey::Level(ix, m)).find_map(|other| {
+            let told = self.state.alarms.get(&other)?.incident?;
+            let i = self.state.incidents.get(&told)?;
+            (i.open() && self.only_a_bad_way(i) && !self.is_another_loss(other)).then_some(told)
+        })
     }
 
     /// When the loss began that an alarm is about.

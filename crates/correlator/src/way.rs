@@ -321,15 +321,12 @@ impl Correlator {
         let stands: Vec<u32> =
             self.inventory.probes.iter().filter_map(|p| p.at).map(|d| d.0).collect();
         let graph = &self.inventory.graph;
-        let behind: Arc<[u32]> = if stands.contains(&device) {
-            Arc::new([])
-        } else {
-            let with = graph.reachable(&stands, |_| true);
-            let without = graph.reachable(&stands, |n| n != device);
-            (0..with.len() as u32)
-                .filter(|n| *n != device && with[*n as usize] && !without[*n as usize])
-                .collect()
-        };
+        let with = graph.reachable(&stands, |_| true);
+        let elsewhere: Vec<u32> = stands.iter().copied().filter(|n| *n != device).collect();
+        let without = graph.reachable(&elsewhere, |n| n != device);
+        let behind: Arc<[u32]> = (0..with.len() as u32)
+            .filter(|n| *n != device && with[*n as usize] && !without[*n as usize])
+            .collect();
         if self.behind.known.len() >= BEHIND_MAX {
             self.behind.known.clear();
         }

@@ -8,7 +8,7 @@
 
 use crate::ledger::{Ledger, Story};
 use crate::run::Plan;
-use crate::world::{Effect, Surveyor, What, World};
+use crate::world::{Effect, Fault, Surveyor, What, World};
 use model::inventory::{DeviceIx, Element, LinkIx};
 use model::settings::Window;
 use model::{AlarmState, IncidentId, Inventory, Priority, Timestamp, Verdict};
@@ -303,6 +303,7 @@ pub(crate) fn measure(
             .map(|(s, f)| Ids::of(&plan.inventory, s, f.element))
             .collect(),
         end: plan.start + plan.length,
+        taken: taken_along(&plan.inventory, ledger),
     };
     let stories: Vec<&Story> = ledger.stories.iter().filter(|s| s.opened.is_some()).collect();
     let belongs: Vec<Option<usize>> = stories.iter().map(|s| m.cause_of(s)).collect();
@@ -325,6 +326,29 @@ struct Measure<'a> {
     sights: &'a [Sight],
     ids: Vec<Ids>,
     end: Timestamp,
+    /// Of each element that was ever blamed: what does not work when it fails.
+    taken: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+}
+
+/// What each element that was blamed would take with it.
+fn taken_along(
+    inventory: &Arc<Inventory>,
+    ledger: &Ledger,
+) -> BTreeMap<Arc<str>, BTreeSet<Arc<str>>> {
+    let mut survey = Surveyor::new(inventory);
+    let roots: BTreeSet<&Arc<str>> = ledger.stories.iter().flat_map(|s| &s.roots).collect();
+    let effects = roots.into_iter().filter_map(|root| {
+        let device = inventory.device(root).map(Element::Device);
+        let element = device.or_else(|| inventory.link(root).map(Element::Link))?;
+        let fault = Fault { element, what: What::Down, spans: Vec::new() };
+        let effect = survey.effect(&fault);
+        let dead = effect.dead.iter().map(|d| Element::Device(DeviceIx(*d)));
+        let cut = effect.cut.iter().map(|l| Element::Link(LinkIx(*l)));
+        let own = |e: &Element| *e != element;
+        let along = dead.chain(cut).filter(own).map(|e| inventory.id_of(e).clone());
+        Some((root.clone(), along.collect()))
+    });
+    effects.collect()
 }
 
 /// The names under which a cause may be spoken of.
@@ -372,12 +396,7 @@ impl Measure<'_> {
     /// How well an incident speaks of a cause; 0: not at all.
     fn speaks_of(&self, story: &Story, c: usize) -> u8 {
         let (sight, fault, ids) = (&self.sights[c], &self.plan.faults[c], &self.ids[c]);
-        let echo = if sight.of_loss || story.of_loss() { ECHO_OF_LOSS } else { ECHO };
-        let at_that_time = fault.spans.iter().any(|(from, until)| {
-            let (from, until) = (self.plan.start + *from, self.plan.start + *until + echo);
-            story.since <= until && story.open_between(from, Timestamp::MAX)
-        });
-        if !at_that_time {
+        if !self.stood_with(story, c) {
             return 0;
         }
         let names = |of: &BTreeSet<Arc<str>>| story.roots.iter().any(|r| of.contains(r));
@@ -386,6 +405,8 @@ impl Measure<'_> {
         } else if names(&ids.direct) {
             3
         } else if names(&ids.behind) {
+            2
+        } else if self.cannot_be_told_apart(story, c) {
             2
         } else {
             u8::from(story.affected.iter().any(|d| ids.behind.contains(d)))
@@ -406,6 +427,35 @@ impl Measure<'_> {
         }
     }
 
+    /// Whether an incident blamed something that takes this cause's element with it, while all that
+    /// would go with that did fail: two cables of one duct that are cut within a minute look like the
+    /// duct, to the best of eyes.
+    fn cannot_be_told_apart(&self, story: &Story, c: usize) -> bool {
+        let standing: Vec<&Ids> = (0..self.sights.len())
+            .filter(|c| self.stood_with(story, *c) && !self.sights[*c].of_loss)
+            .map(|c| &self.ids[c])
+            .collect();
+        let failed = |id: &Arc<str>| {
+            standing.iter().any(|i| i.own == *id || i.direct.contains(id) || i.behind.contains(id))
+        };
+        // A device and the link that alone leads to it look alike as well.
+        let ids = &self.ids[c];
+        let own: BTreeSet<&Arc<str>> = ids.direct.iter().chain([&ids.own]).collect();
+        let mut blamed = story.roots.iter().filter_map(|r| self.taken.get(r));
+        !self.sights[c].of_loss
+            && blamed
+                .any(|along| along.iter().any(|id| own.contains(id)) && along.iter().all(failed))
+    }
+
+    /// Whether a cause stood at about the time of an incident.
+    fn stood_with(&self, story: &Story, c: usize) -> bool {
+        let echo = if self.sights[c].of_loss || story.of_loss() { ECHO_OF_LOSS } else { ECHO };
+        self.plan.faults[c].spans.iter().any(|(from, until)| {
+            let (from, until) = (self.plan.start + *from, self.plan.start + *until + echo);
+            story.since <= until && story.open_between(from, Timestamp::MAX)
+        })
+    }
+
     /// The cause that an incident is about.
     fn cause_of(&self, story: &Story) -> Option<usize> {
         let near = |c: usize| {
@@ -415,7 +465,10 @@ impl Measure<'_> {
         (0..self.sights.len())
             .map(|c| (self.speaks_of(story, c), c))
             .filter(|(how, _)| *how > 0)
-            .max_by_key(|(how, c)| (*how, std::cmp::Reverse(near(*c))))
+            .max_by_key(|(how, c)| {
+                let in_the_end = story.root.contains(&self.ids[*c].own);
+                (*how, in_the_end, std::cmp::Reverse(near(*c)))
+            })
             .map(|(_, c)| c)
     }
 

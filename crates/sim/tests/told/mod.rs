@@ -141,6 +141,11 @@ pub fn soak() -> bool {
     std::env::var_os("KENTONGAN_SOAK").is_some_and(|v| v != "0" && !v.is_empty())
 }
 
+/// Whether what came of a failure is to be printed.
+pub fn tells() -> bool {
+    std::env::var_os("KENTONGAN_TELL").is_some()
+}
+
 /// The seed of a single story.
 pub fn seed() -> u64 {
     std::env::var("KENTONGAN_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1)
