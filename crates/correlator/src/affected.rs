@@ -199,6 +199,13 @@ impl Correlator {
         (!whole.is_empty()).then(|| format!("redundancy of {} is lost", whole.join(", ")))
     }
 
+    /// Whether what is blamed is seen to be unreachable itself.
+    pub(crate) fn seen_itself(&self, i: &Incident) -> bool {
+        i.members.iter().any(|k| {
+            self.is_reach(*k) && i.root.contains(self.state.targets.name(self.target_of_alarm(*k)))
+        })
+    }
+
     /// What fails, in one sentence.
     fn what_fails(&self, ix: IncidentIx, i: &Incident, unreachable: bool) -> String {
         let root = i.root.join(" or ");
@@ -216,11 +223,13 @@ impl Correlator {
                 0 => String::new(),
                 n => format!(" and {n} more"),
             };
-            return format!(
-                "{root}: all that needs it and can be seen fails ({}{more}), {}",
-                first.join(", "),
-                self.seen_by(i)
-            );
+            if !failing.is_empty() {
+                return format!(
+                    "{root}: all that needs it and can be seen fails ({}{more}), {}",
+                    first.join(", "),
+                    self.seen_by(i)
+                );
+            }
         }
         if unreachable {
             return format!("{root} does not answer, {}", self.seen_by(i));

@@ -400,10 +400,9 @@ impl Correlator {
             // A port that says it is down was heard through a device that answers.
             self.heard(ix, at);
         }
-        let rule = self.rule(ix);
-        let (needs, of) =
-            (rule.down_needs.clamp(1, SAMPLES_MAX), rule.down_of.clamp(1, SAMPLES_MAX));
-        let lasts = rule.down_for;
+        let (needs, of) = self.confirmed_by(ix);
+        let (needs, of) = (needs.clamp(1, SAMPLES_MAX), of.clamp(1, SAMPLES_MAX));
+        let lasts = self.rule(ix).down_for;
         let c = &mut self.state.checks[ix as usize];
         let bad = (c.history & last(of)).count_ones() as u8;
         // A failure that has to last begins with its first bad sample.

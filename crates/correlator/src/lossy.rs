@@ -6,6 +6,7 @@
 
 use crate::Correlator;
 use crate::level::LOSS;
+use crate::reach::Thing;
 use crate::state::{AlarmKey, Cause, CheckIx, IncidentIx};
 use model::Timestamp;
 use model::settings::{Measure, Threshold};
@@ -25,6 +26,9 @@ const MUCH_MORE: f64 = 2.5;
 const BEYOND_CHANCE: f64 = 8.0;
 /// It is certain enough when it is so much more likely, as a logarithm: twenty times.
 const SURE: f64 = 3.0;
+
+/// So many requests in a row an agent misses before it is said to be silent, where packets get lost.
+const REQUESTS_MISSED: u8 = 4;
 
 /// Packets lost of those sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -267,6 +271,32 @@ impl Correlator {
                 Some(self.mean_of(*ix, n)? / 100.0)
             })
             .fold(0.0, f64::max)
+    }
+
+    /// How many silent samples, of how many, confirm that a target is silent. Where a part of the
+    /// packets is lost, whole samples are by chance: then all of them must be silent, unless the
+    /// silence has to last anyway. An agent is asked with fewer packets, and must miss more requests.
+    pub(crate) fn confirmed_by(&self, ix: CheckIx) -> (u8, u8) {
+        let rule = self.rule(ix);
+        let usual = (rule.down_needs, rule.down_of);
+        let target = self.state.checks[ix as usize].target;
+        let Thing::Device(d) = self.reach.things[target as usize] else { return usual };
+        if !rule.down_for.is_zero() || !self.loses_some_now(d.0) {
+            return usual;
+        }
+        let all = rule.down_needs.max(rule.down_of);
+        let all = if self.proves_reach(ix) { all } else { all.max(REQUESTS_MISSED) };
+        (all, all)
+    }
+
+    /// Whether a device answers, and loses a part of the packets lately.
+    fn loses_some_now(&self, device: u32) -> bool {
+        self.reach.checks_of_device(device).iter().any(|ix| {
+            let levels = self.rule(*ix).thresholds.iter().zip(0u8..).filter(|(t, _)| counts(t));
+            let shortest = levels.min_by_key(|(t, _)| t.over).map(|(_, n)| n);
+            let loss = shortest.and_then(|n| self.loss_of(*ix, n));
+            loss.is_some_and(|l| self.looks_lossy(device, l.own) >= SURE)
+        })
     }
 
     /// Whether more of those behind a device lose little than much, since it began to.

@@ -160,6 +160,10 @@ impl Correlator {
         let say = |indonesian: &'static str, english: &'static str| reader.say(indonesian, english);
         let root = reader.either(&i.root);
         let what = match i.cause {
+            // What is seen to be silent itself needs no other proof.
+            _ if i.shared.is_some() && self.seen_itself(i) => {
+                format!("{root} {}", say("tidak terjangkau", "does not answer"))
+            }
             _ if i.shared.is_some() => format!(
                 "{root}: {}",
                 say("semua yang membutuhkannya gagal", "all that needs it fails")

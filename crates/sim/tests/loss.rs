@@ -82,7 +82,7 @@ fn never(report: &Report) -> String {
     out
 }
 
-/// Of a few worlds each has one. Of hundreds, one in fifty may have a second one: a link that loses
+/// Of a few worlds each has one. Of hundreds, one in a hundred may have a second one: a link that loses
 /// one packet in twenty loses one in five for five minutes once in a while, by chance, long before
 /// anybody behind it has lost enough to show where.
 #[test]
@@ -114,5 +114,5 @@ fn a_link_that_loses_one_in_twenty_is_one_incident_about_loss() {
     }
     println!("{worlds} worlds, {second} with more than one incident\n{more}");
     assert!(bad.is_empty(), "{bad}");
-    assert!(second * 50 <= worlds, "{second} of {worlds} worlds:\n{more}");
+    assert!(second * 100 <= worlds, "{second} of {worlds} worlds:\n{more}");
 }

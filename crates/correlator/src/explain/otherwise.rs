@@ -462,7 +462,7 @@ impl Correlator {
     }
 
     pub(super) fn down_needs(&self, ix: CheckIx) -> u8 {
-        self.rule(ix).down_needs.max(1)
+        self.confirmed_by(ix).0.max(1)
     }
 
     pub(super) fn up_needs(&self, ix: CheckIx) -> u8 {
