@@ -404,9 +404,7 @@ impl Measure<'_> {
             4
         } else if names(&ids.direct) {
             3
-        } else if names(&ids.behind) {
-            2
-        } else if self.cannot_be_told_apart(story, c) {
+        } else if names(&ids.behind) || self.cannot_be_told_apart(story, c) {
             2
         } else {
             u8::from(story.affected.iter().any(|d| ids.behind.contains(d)))
