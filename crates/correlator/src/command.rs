@@ -54,12 +54,15 @@ impl Correlator {
                 format!("{} has seen it", c.by)
             }
             Operation::Note { text, .. } => {
+                self.learn_fix(ix, &c.by, text, false);
                 self.note(ix, Telling::Noted { by: c.by.clone(), text: text.clone() });
                 format!("{} notes: {text}", c.by)
             }
             Operation::Resolve { reason, .. } => {
                 if i.work >= Work::Resolved {
-                    return format!("{} resolves what is {} already", c.by, i.work);
+                    let said = format!("{} resolves what is {} already", c.by, i.work);
+                    self.learn_fix(ix, &c.by, reason, true);
+                    return said;
                 }
                 i.work = Work::Resolved;
                 i.by = Some(c.by.clone());
@@ -76,6 +79,7 @@ impl Correlator {
                         Telling::ResolvedBy { by: c.by.clone(), reason: reason.clone() },
                     );
                 }
+                self.learn_fix(ix, &c.by, reason, true);
                 with_reason(format!("{} resolved it", c.by), reason)
             }
             Operation::Reprioritise { priority, reason, until, .. } => {

@@ -141,6 +141,7 @@ impl Correlator {
             split_from: None,
             recurrence_of,
             by: None,
+            fix: None,
         };
         self.by_id.insert(incident.id.clone(), ix);
         self.state.incidents.insert(ix, incident);

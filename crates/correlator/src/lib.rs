@@ -17,6 +17,7 @@ mod doubt;
 mod evaluate;
 mod evidence;
 pub mod explain;
+mod facts;
 mod falls;
 mod few;
 mod flapping;

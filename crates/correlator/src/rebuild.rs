@@ -149,6 +149,7 @@ impl Correlator {
                 split_from: None,
                 recurrence_of: line.recurrence_of.clone(),
                 by: line.by.clone(),
+                fix: None,
             },
         );
     }

@@ -459,6 +459,19 @@ pub(crate) struct Incident {
     pub(crate) split_from: Option<IncidentId>,
     pub(crate) recurrence_of: Option<IncidentId>,
     pub(crate) by: Option<String>,
+    /// What a person wrote of it last; the reason of resolving it goes before a note.
+    pub(crate) fix: Option<Fix>,
+}
+
+/// What a person wrote of an incident.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Fix {
+    /// Who.
+    pub(crate) by: String,
+    /// What, on one line and cut where it is long.
+    pub(crate) text: String,
+    /// It is the reason of resolving it.
+    pub(crate) resolved: bool,
 }
 
 impl Incident {

@@ -50,20 +50,7 @@ impl Correlator {
                 "It was removed from the inventory, and is watched no more.",
             )
             .to_owned(),
-            Telling::Recovered => {
-                let lasted = Duration::from_secs(self.state.now.since(i.since).as_secs());
-                format!(
-                    "{} {} {}\n{}: {}",
-                    say(
-                        "Pulih. Tidak ada lagi yang gagal. Lama gangguan:",
-                        "Restored. Nothing of it fails any more. It lasted"
-                    ),
-                    reader.duration(lasted),
-                    say("(sejak tanda pertama).", "(since the first sign)."),
-                    say("Akar masalah", "Root cause"),
-                    reader.either(&i.root),
-                )
-            }
+            Telling::Recovered => self.all_clear(i, reader),
             Telling::Flapping => format!(
                 "{} {}. {}",
                 say(
@@ -149,9 +136,12 @@ impl Correlator {
                 format!("{} {by}.", say("Diakui oleh", "Acknowledged by"))
             }
             Telling::Noted { by, text } => format!("{by}: {text}"),
-            Telling::ResolvedBy { by, reason } => {
-                format!("{} {by}: {reason}", say("Diselesaikan oleh", "Resolved by"))
-            }
+            Telling::ResolvedBy { by, reason } => format!(
+                "{} {by}: {reason}\n{}: {}",
+                say("Diselesaikan oleh", "Resolved by"),
+                say("Lama sejak tanda pertama", "Since the first sign"),
+                reader.duration(Duration::from_secs(self.state.now.since(i.since).as_secs()))
+            ),
         };
         (title, text)
     }
@@ -211,69 +201,108 @@ impl Correlator {
         title.chars().take(200).collect()
     }
 
-    fn body(&self, i: &Incident, reader: &Reader) -> String {
+    /// How it ended, how long it lasted, and what shows it.
+    fn all_clear(&self, i: &Incident, reader: &Reader) -> String {
         let say = |indonesian: &'static str, english: &'static str| reader.say(indonesian, english);
-        let mut out = String::new();
-        let mut line = |name: &str, value: &str| {
-            let _ = writeln!(out, "{name}: {value}");
-        };
-        line(say("Insiden", "Incident"), i.id.as_str());
-        line(say("Akar masalah", "Root cause"), &reader.either(&i.root));
-        line(say("Apa", "What"), &reader.sentence(&i.what));
-        line(say("Sejak", "Since"), &reader.time(i.since));
-        line(say("Terlihat", "How it was seen"), &reader.sentence(&self.seen_by(i)));
-        line(say("Prioritas", "Priority"), &priority(i, reader));
-        let a = &i.affected;
-        if !a.services.is_empty() {
-            let names: Vec<Arc<str>> = a.services.iter().map(|s| self.service_name(s)).collect();
-            line(say("Layanan terdampak", "Services affected"), &list(&names, reader));
+        let f = self.facts_of(i, reader);
+        let mut out = format!(
+            "{} {} {}\n{}: {}",
+            say(
+                "Pulih. Tidak ada lagi yang gagal. Lama gangguan:",
+                "Restored. Nothing of it fails any more. It lasted"
+            ),
+            f.lasted,
+            say("(sejak tanda pertama).", "(since the first sign)."),
+            say("Akar masalah", "Root cause"),
+            reader.either(&i.root),
+        );
+        let _ = write!(out, "\n{}: {}", say("Sejak", "Since"), f.since);
+        if let Some(end) = i.recovered_at {
+            let _ = write!(out, " – {}", reader.time(end));
         }
-        if a.users > 0 {
-            line(
-                say("Pengguna di situs yang terputus", "Users at sites cut off"),
-                &a.users.to_string(),
-            );
+        if !f.evidence.is_empty() {
+            let _ = write!(out, "\n{}: {}", say("Bukti", "Evidence"), f.evidence.join("; "));
         }
-        if !a.sites.is_empty() {
-            line(
-                say("Situs terdampak", "Sites affected"),
-                &format!("{} — {}", a.sites.len(), list(&a.sites, reader)),
-            );
-        }
-        if !a.devices.is_empty() {
-            line(
-                say("Perangkat terdampak", "Devices affected"),
-                &format!("{} — {}", a.devices.len(), list(&a.devices, reader)),
-            );
-        }
-        if let Some(window) = &i.outlasted {
-            line(say("Jendela pemeliharaan", "Maintenance window"), &reader.sentence(window));
-        }
-        if let Some((_, words)) = &i.suspected_change {
-            line(say("Perubahan", "Change"), &reader.sentence(words));
-        }
-        if let Some(before) = &i.recurrence_of {
-            line(
-                say(
-                    "Insiden sebelumnya dengan akar yang sama",
-                    "Earlier incident of the same root",
-                ),
-                before.as_str(),
-            );
-        }
-        out.trim_end().to_owned()
+        out
     }
 
-    fn service_name(&self, service: &str) -> Arc<str> {
-        match self.inventory.services.iter().find(|s| &*s.id == service) {
-            Some(s) if s.name != s.id => format!("{} ({})", s.name, s.id).into(),
-            _ => service.into(),
+    fn body(&self, i: &Incident, reader: &Reader) -> String {
+        let say = |indonesian: &'static str, english: &'static str| reader.say(indonesian, english);
+        let f = self.facts_of(i, reader);
+        let mut out = String::new();
+        let mut line = |name: &str, value: &str| {
+            if !value.is_empty() {
+                let _ = writeln!(out, "{name}: {value}");
+            }
+        };
+        line(say("Insiden", "Incident"), &f.incident);
+        line(say("Akar masalah", "Root cause"), &reader.either(&i.root));
+        line(say("Apa", "What"), &f.what);
+        line(say("Di mana", "Where"), &joined(f.places.iter().map(place)));
+        line(say("Sejak", "Since"), &f.since);
+        line(say("Terlihat", "How it was seen"), &f.seen);
+        line(say("Prioritas", "Priority"), &f.why);
+        let services: Vec<Arc<str>> = f.services.iter().map(|s| s.both().into()).collect();
+        line(say("Layanan terdampak", "Services affected"), &counted(&services, reader));
+        if f.users > 0 {
+            let name = say("Pengguna di situs yang terputus", "Users at sites cut off");
+            line(name, &f.users.to_string());
         }
+        let sites: Vec<Arc<str>> = f.sites.iter().map(|s| s.both().into()).collect();
+        line(say("Situs terdampak", "Sites affected"), &counted(&sites, reader));
+        let devices = &i.affected.devices;
+        line(say("Perangkat terdampak", "Devices affected"), &counted(devices, reader));
+        let near = f.neighbours.iter().map(|n| format!("{} {}", n.id, n.said));
+        line(say("Tetangga", "Neighbours"), &joined(near));
+        line(say("Jendela pemeliharaan", "Maintenance window"), &f.outlasted);
+        line(say("Perubahan", "Change"), &f.change);
+        line(
+            say("Pemeliharaan di sekitar", "Maintenance nearby"),
+            &joined(f.maintenance.iter().cloned()),
+        );
+        line(
+            say("Insiden sebelumnya dengan akar yang sama", "Earlier incident of the same root"),
+            &f.recurrence_of,
+        );
+        for s in &f.similar {
+            let fix = match s.fix.as_str() {
+                "" => say("tanpa catatan perbaikan", "no word on the fix"),
+                fix => fix,
+            };
+            let past = format!("{} ({}, {}) — {fix}", s.id, s.since, s.lasted);
+            line(say("Pernah terjadi", "Happened before"), &past);
+        }
+        line(say("Panduan", "Runbook"), &f.runbook);
+        line(say("Tautan", "Link"), &f.link);
+        out.trim_end().to_owned()
     }
 }
 
+/// Where a device stands: `semarang/core-sw1 (switch, 10.20.0.1), Kota Semarang (semarang)`.
+fn place(p: &model::facts::Place) -> String {
+    let about: Vec<&str> =
+        [p.class.as_str(), p.address.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
+    let mut out = p.device.clone();
+    if !about.is_empty() {
+        let _ = write!(out, " ({})", about.join(", "));
+    }
+    if !p.site.id.is_empty() {
+        let _ = write!(out, ", {}", p.site.both());
+    }
+    out
+}
+
+fn joined(all: impl Iterator<Item = String>) -> String {
+    all.collect::<Vec<_>>().join("; ")
+}
+
+/// How many, then which.
+fn counted(ids: &[Arc<str>], reader: &Reader) -> String {
+    if ids.is_empty() { String::new() } else { format!("{} — {}", ids.len(), list(ids, reader)) }
+}
+
 /// How urgent it is, and why; said once where both are one sentence.
-fn priority(i: &Incident, reader: &Reader) -> String {
+pub(crate) fn priority(i: &Incident, reader: &Reader) -> String {
     let (shown, why) = (i.priority(), reader.sentence(&i.why_this_priority()));
     match &i.wanted {
         None if why.contains(&format!("= {shown}")) || why.starts_with(shown.word()) => why,

@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod doubt;
 pub mod event;
 pub mod exception;
+pub mod facts;
 pub mod graph;
 pub mod id;
 pub mod inventory;
@@ -26,6 +27,7 @@ pub use event::{
     Command, DeskChange, DeskNews, Event, Kind, Observation, Operation, Outcome, Severity, Signal,
     SignalState, Values,
 };
+pub use facts::Facts;
 pub use id::IncidentId;
 pub use inventory::{Criticality, Inventory};
 pub use sentence::Reader;

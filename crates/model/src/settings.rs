@@ -51,6 +51,10 @@ pub struct Settings {
     /// The clock on their wall, by which windows and seasons come again.
     #[serde(with = "zone_by_name")]
     pub timezone: TimeZone,
+    /// Where people find the incidents, without a slash at the end; tickets carry a link then.
+    pub public_url: Option<String>,
+    /// What to do about a device, by its class: an address that its tickets carry.
+    pub runbooks: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -112,6 +116,8 @@ impl Default for Settings {
             storm: Storm::default(),
             language: Language::Id,
             timezone: default_timezone(),
+            public_url: None,
+            runbooks: BTreeMap::new(),
         }
     }
 }

@@ -102,6 +102,13 @@ impl Story {
                     "flap_start" => self.settings.flapping.start = value.parse().unwrap(),
                     "storm_above" => self.settings.storm.above = value.parse().unwrap(),
                     "note_every" => self.settings.note_every = duration(),
+                    "public_url" => self.settings.public_url = Some(value.to_owned()),
+                    "english" => self.settings.language = model::settings::Language::En,
+                    // `set runbook=switch,https://…`
+                    "runbook" => {
+                        let (class, url) = value.split_once(',').unwrap();
+                        self.settings.runbooks.insert(class.to_owned(), url.to_owned());
+                    }
                     other => panic!("unknown setting {other}"),
                 }
             }
