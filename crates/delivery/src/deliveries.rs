@@ -316,8 +316,8 @@ impl Deliveries {
     // --- what happened ---
 
     /// Takes in an intent that is on record. A create names the desks that shall have a ticket; what
-    /// comes later concerns the desks that the create named, whatever is routed where by then. An
-    /// intent that was taken in before changes nothing.
+    /// comes later concerns the desks that the create named, whatever is routed where by then, and
+    /// takes only the wording from `desks`. An intent that was taken in before changes nothing.
     pub fn handle_intent(&mut self, desks: &[Destination], intent: &Intent) -> Result<(), Full> {
         if intent.op == IntentOp::Notify {
             return Ok(());
@@ -338,7 +338,7 @@ impl Deliveries {
                     .or_insert_with(|| Entry::new(ticket_key(&intent.incident, &self.instance, 0)));
                 if !entry.desired.wanted {
                     entry.desired.group.clone_from(&destination.group);
-                    entry.fold(intent);
+                    entry.fold(destination.worded(intent).as_ref().unwrap_or(intent));
                 }
                 self.place(&intent.incident, &destination.desk);
             }
@@ -347,7 +347,8 @@ impl Deliveries {
         let told: Vec<Arc<str>> = self.of(&intent.incident).map(|(desk, _)| desk.clone()).collect();
         for desk in told {
             if let Some(entry) = self.entries.get_mut(&(intent.incident.clone(), desk.clone())) {
-                entry.fold(intent);
+                let worded = desks.iter().find(|d| d.desk == desk).and_then(|d| d.worded(intent));
+                entry.fold(worded.as_ref().unwrap_or(intent));
             }
             self.place(&intent.incident, &desk);
         }

@@ -18,11 +18,30 @@ pub struct Destination {
     pub desk: Arc<str>,
     /// The queue or group there, when the route names one.
     pub group: Option<Arc<str>>,
+    /// What this desk says instead of the intent's own words.
+    pub wording: Option<Wording>,
+}
+
+/// The words of one intent for one desk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Wording {
+    /// One line.
+    pub title: String,
+    /// The text.
+    pub text: String,
+}
+
+impl Destination {
+    /// The intent as this desk shall hear it.
+    pub(crate) fn worded(&self, intent: &Intent) -> Option<Intent> {
+        let Wording { title, text } = self.wording.clone()?;
+        Some(Intent { title, text, ..intent.clone() })
+    }
 }
 
 impl From<&str> for Destination {
     fn from(desk: &str) -> Self {
-        Destination { desk: desk.into(), group: None }
+        Destination { desk: desk.into(), group: None, wording: None }
     }
 }
 
@@ -155,9 +174,19 @@ impl Desired {
         said_open: bool,
         said_priority: Option<Priority>,
     ) -> Option<&Pending> {
+        self.next_after(0, said_open, said_priority)
+    }
+
+    /// The same of what comes after `revision`.
+    pub(crate) fn next_after(
+        &self,
+        revision: u32,
+        said_open: bool,
+        said_priority: Option<Priority>,
+    ) -> Option<&Pending> {
         let last_state = self.notes.iter().rfind(|n| n.state().is_some());
         let last_priority = self.notes.iter().rfind(|n| n.op == IntentOp::Reprioritise);
-        self.notes.iter().find(|n| match n.op {
+        self.notes.iter().filter(|n| n.revision > revision).find(|n| match n.op {
             IntentOp::Resolve | IntentOp::Reopen => {
                 last_state.is_some_and(|l| l.revision == n.revision) && n.state() != Some(said_open)
             }

@@ -50,6 +50,8 @@ pub(crate) struct Entry {
     known: Option<Known>,
     /// Every note up to this revision was said or left out for good.
     noted: u32,
+    /// When the last note was said.
+    noted_at: Option<Timestamp>,
     /// The desk shows everything up to this revision.
     settled: u32,
     /// A request that writes and whose end is not on record. There is never a second one.
@@ -231,6 +233,7 @@ impl Entry {
             reserved: false,
             known: None,
             noted: 0,
+            noted_at: None,
             settled: 0,
             doubt: None,
             refused: None,
@@ -362,6 +365,7 @@ impl Entry {
             }
             DeliveryStep::Gone => {
                 self.known = None;
+                self.noted_at = None;
                 self.twins.clear();
                 self.doubt = None;
                 self.refused = None;
@@ -408,14 +412,22 @@ impl Entry {
                 }
                 _ => self.abandoned = true,
             },
-            Some(DeskCall::Note) => self.noted(line.revision),
+            Some(DeskCall::Note) => {
+                self.noted(line.revision);
+                if matches!(line.step, DeliveryStep::Confirmed | DeliveryStep::Found) {
+                    self.noted_at = Some(line.at);
+                }
+            }
             _ => {}
         }
         let Some(known) = &mut self.known else { return };
         match line.call {
             Some(DeskCall::Note) => match line.op {
-                Some(IntentOp::Resolve | IntentOp::Merge) => known.said_open = false,
-                Some(IntentOp::Reopen) => known.said_open = true,
+                // A note that speaks of the state may say more; the priority it knew is then told too.
+                Some(op @ (IntentOp::Resolve | IntentOp::Merge | IntentOp::Reopen)) => {
+                    known.said_open = op == IntentOp::Reopen;
+                    known.said_priority = line.priority;
+                }
                 Some(IntentOp::Reprioritise) => known.said_priority = line.priority,
                 _ => {}
             },

@@ -29,6 +29,7 @@ mod backoff;
 mod deliveries;
 mod desired;
 mod entry;
+mod joined;
 mod pace;
 mod rules;
 
@@ -37,7 +38,7 @@ pub use backoff::backoff;
 pub use deliveries::{
     Deliveries, DeliveryState, DeskStatus, Full, Request, Step, TICKETS_MAX, Told, Wake,
 };
-pub use desired::{Destination, NOTES_MAX};
+pub use desired::{Destination, NOTES_MAX, Wording};
 pub use entry::{DRY_RUN_ID, REFUSALS_MAX};
 pub use rules::{Abilities, DeskRules};
 

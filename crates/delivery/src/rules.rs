@@ -30,6 +30,9 @@ pub struct DeskRules {
     pub max_in_flight: u32,
     /// How many requests may leave in a minute.
     pub per_minute: u32,
+    /// At most one note on a ticket in this time; what comes within it waits, and is said in one. Zero:
+    /// each note by itself, at once.
+    pub note_every: Duration,
     /// The pause after the first failure; it doubles with each further one.
     pub retry_first: Duration,
     /// The longest pause after a request that failed for the moment.
@@ -86,6 +89,7 @@ impl DeskRules {
             empty_looks: 2,
             max_in_flight: 4,
             per_minute: 600,
+            note_every: Duration::ZERO,
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(30),
             refused_max: Duration::from_mins(5),

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[path = "pacing.rs"]
+mod pacing;
 #[path = "stories.rs"]
 mod stories;
 
@@ -81,6 +83,8 @@ struct Desk {
     deleted: Option<usize>,
     writes: usize,
     reads: usize,
+    /// When each note came, and on which ticket.
+    noted: Vec<(String, Timestamp)>,
     down_until: Option<Timestamp>,
     drops_keys: bool,
 }
@@ -120,7 +124,9 @@ impl Desk {
             }
             Call::Note { ticket, note } => {
                 assert!(note.text.ends_with(&Note::marker(&note.operation)));
-                self.ticket(ticket).notes.push(note.operation.clone());
+                let said = Note::operations_in(&note.text).map(str::to_owned);
+                self.ticket(ticket).notes.extend(said);
+                self.noted.push((ticket.id.clone(), now));
             }
             Call::Priority { ticket, priority } => self.ticket(ticket).priority = *priority,
             Call::Resolve { ticket } => self.ticket(ticket).open = false,

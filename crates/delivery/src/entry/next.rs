@@ -2,7 +2,7 @@
 
 use super::{DRY_RUN_ID, Doubt, Entry, FIRST_LOOK, Known, Name, Next, Plan, RECORD_SLACK, Way};
 use crate::answer::{Call, Draft, Note};
-use crate::desired::Pending;
+use crate::joined::Joined;
 use crate::rules::DeskRules;
 use model::id::{short_hash, ticket_key};
 use model::{DeliveryLine, DeliveryStep, DeskCall, IntentOp, TicketRef, Timestamp};
@@ -45,8 +45,8 @@ impl Entry {
             Next::Refresh
         } else if !rules.dry_run && !known.checked && rules.can.read {
             Next::Check
-        } else if self.pending(known).is_some() {
-            Next::Say
+        } else if self.pending(known, rules).is_some() {
+            self.next_to_say(known, rules, now)
         } else if known.priority.is_some_and(|p| p != self.desired.priority) {
             Next::SetPriority
         } else if known.open != self.desired.open {
@@ -61,6 +61,22 @@ impl Entry {
             Next::Sweep
         } else {
             Next::Nothing
+        }
+    }
+
+    /// There is something to say. While it has to wait for the minute to end, what the ticket shows is
+    /// put right; only closing waits for its note, because there are desks where a note opens again.
+    fn next_to_say(&self, known: &Known, rules: &DeskRules, now: Timestamp) -> Next {
+        let until = self.noted_at.map(|at| at + rules.note_every).filter(|until| {
+            *until > now && !rules.note_every.is_zero() && rules.can.note && !rules.dry_run
+        });
+        let Some(until) = until else { return Next::Say };
+        if known.priority.is_some_and(|p| p != self.desired.priority) {
+            Next::SetPriority
+        } else if self.desired.open && !known.open {
+            Next::SetState
+        } else {
+            Next::Wait(until)
         }
     }
 
@@ -93,8 +109,9 @@ impl Entry {
         self.refused.as_ref().filter(can).filter(|_| !self.look.undone && !rules.dry_run)
     }
 
-    fn pending(&self, known: &Known) -> Option<&Pending> {
-        self.desired.next_note(known.said_open, known.said_priority)
+    fn pending(&self, known: &Known, rules: &DeskRules) -> Option<Joined<'_>> {
+        let join = !rules.note_every.is_zero();
+        self.desired.joined(known.said_open, known.said_priority, join)
     }
 
     /// How `next` is carried out. Only called with what [`Entry::next`] has just returned.
@@ -171,16 +188,16 @@ impl Entry {
             }
             Next::Say => {
                 let known = self.standing(rules)?;
-                let pending = self.pending(known)?;
+                let said = self.pending(known, rules)?;
                 let line = DeliveryLine {
                     call: Some(DeskCall::Note),
-                    op: Some(pending.op),
-                    operation: Some(pending.id.clone()),
-                    revision: pending.revision,
-                    priority: Some(pending.priority),
+                    op: Some(said.op()),
+                    operation: Some(said.last().id.clone()),
+                    revision: said.last().revision,
+                    priority: Some(said.priority()),
                     ..line(DeliveryStep::Sending)
                 };
-                let note = Note { operation: pending.id.clone(), text: self.note_text(pending) };
+                let note = Note { operation: said.last().id.clone(), text: self.note_text(&said) };
                 let call = Call::Note { ticket: known.ticket.clone(), note };
                 self.send(line, call, rules.can.note, rules, now)
             }
@@ -286,12 +303,12 @@ impl Entry {
          The ticket before this one was deleted at the desk while the failure lasts."
     }
 
-    fn note_text(&self, pending: &Pending) -> String {
+    fn note_text(&self, said: &Joined<'_>) -> String {
         let missing = match self.desired.left_out {
             0 => String::new(),
             n => format!("(+{n} …)\n"),
         };
-        format!("{missing}{}\n\n{}", pending.text, Note::marker(&pending.id))
+        format!("{missing}{}", said.text())
     }
 
     pub(super) fn line(&self, name: Name<'_>, step: DeliveryStep, now: Timestamp) -> DeliveryLine {
