@@ -21,7 +21,7 @@ async fn b_zabbix_problem_and_recovery() {
         .expect("a proxy");
     let configuration = format!(
         "[probe]\nenabled = false\n\n[[source]]\nname = \"zabbix\"\nkind = \"zabbix\"\ntoken = \"{TOKEN}\"\n\n\
-         [[desk]]\nname = \"rt\"\nkind = \"rt\"\nurl = \"{}\"\ntoken = \"{}\"\nqueue = \"Network\"\nkey_field = \"AlertKey\"\n",
+         [[desk]]\nname = \"rt\"\nkind = \"rt\"\nurl = \"{}\"\ntoken = \"{}\"\nqueue = \"Network\"\nkey_field = \"AlertKey\"\nnote_every = \"0s\"\n",
         to_rt.url(),
         rt.token()
     );

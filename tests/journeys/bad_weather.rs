@@ -66,7 +66,7 @@ impl Desk {
         };
         format!(
             "[[desk]]\nname = \"desk\"\nkind = \"{kind}\"\nurl = \"{url}\"\ntoken = \"{token}\"\nqueue = \"{queue}\"\n\
-             timeout = \"5s\"\nvisibility_delay = \"500ms\"\ncommit_delay = \"1s\"\nretry_max = \"2s\"\nper_minute = 6000\n"
+             timeout = \"5s\"\nvisibility_delay = \"500ms\"\ncommit_delay = \"1s\"\nretry_max = \"2s\"\nnote_every = \"0s\"\nper_minute = 6000\n"
         )
     }
 

@@ -15,7 +15,9 @@ async fn d_the_desk_is_away_for_a_minute() {
     else {
         return;
     };
-    let mut setting = Setting::new(&room, "[[desk]]\nname = \"own\"\nkind = \"builtin\"\n").await;
+    let mut setting =
+        Setting::new(&room, "[[desk]]\nname = \"own\"\nkind = \"builtin\"\nnote_every = \"0s\"\n")
+            .await;
     setting.start_and_settle().await;
 
     setting.rt.stop();

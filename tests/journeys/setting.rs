@@ -79,7 +79,7 @@ fn configuration(desk: &str, token: &str) -> String {
     write!(
         text,
         "\n[[desk]]\nname = \"rt\"\nkind = \"rt\"\nurl = \"{desk}\"\ntoken = \"{token}\"\nqueue = \"Network\"\n\
-         key_field = \"AlertKey\"\nrequestor = \"noc@journeys.invalid\"\ncommit_delay = \"3s\"\nvisibility_delay = \"1s\"\nretry_max = \"5s\"\n"
+         key_field = \"AlertKey\"\nrequestor = \"noc@journeys.invalid\"\ncommit_delay = \"3s\"\nvisibility_delay = \"1s\"\nretry_max = \"5s\"\nnote_every = \"0s\"\n"
     )
     .expect("writing to a string");
     text

@@ -71,8 +71,7 @@ fn a_ticket_that_was_just_closed_is_opened_again_at_once_and_told_later() {
 fn a_back_and_forth_within_the_minute_is_not_told() {
     use IntentOp::{Create, Note, Reopen, Resolve};
     let at = |s, r, op| (s, intent("a", r, op, Priority::P2));
-    let world =
-        told(&[at(0, 1, Create), at(10, 2, Note), at(20, 3, Resolve), at(30, 4, Reopen)]);
+    let world = told(&[at(0, 1, Create), at(10, 2, Note), at(20, 3, Resolve), at(30, 4, Reopen)]);
     assert_eq!(notes(&world), [("a.2".to_owned(), 10)]);
 }
 

@@ -68,11 +68,7 @@ pub struct Named {
 impl Named {
     /// `Samsat Online (samsat)`, or the id alone where it has no other name.
     pub fn both(&self) -> String {
-        if self.name == self.id {
-            self.id.clone()
-        } else {
-            format!("{} ({})", self.name, self.id)
-        }
+        if self.name == self.id { self.id.clone() } else { format!("{} ({})", self.name, self.id) }
     }
 }
 

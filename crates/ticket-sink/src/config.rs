@@ -3,6 +3,7 @@
 //! One flat table for every kind, so that an editor completes it and an environment variable can
 //! reach each key. A key that the desk's kind has no use for is a problem, not a shrug.
 
+use crate::words::Words;
 use model::Priority;
 use model::time::parse_duration;
 use schemars::JsonSchema;
@@ -10,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A ticket system to keep tickets in: `[[desk]]`.
@@ -35,6 +37,18 @@ pub struct DeskConfig {
     /// How many requests may leave in a minute.
     #[serde(default = "default_per_minute")]
     pub per_minute: u32,
+    /// At most one note on a ticket in this time; what comes within it is said in one. The resolution
+    /// waits no longer than that. `0s`: each note by itself, at once.
+    #[serde(default = "default_note_every")]
+    pub note_every: String,
+    /// A folder with templates for what stands on tickets here, instead of the built-in words: any of
+    /// `title.txt`, `body.txt`, `note.txt`, `resolved.txt`. They have the built-in words as `title` and
+    /// `text`, and what there is to tell by itself (README).
+    pub templates: Option<PathBuf>,
+    /// The same, read.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub words: Option<Arc<Words>>,
     /// After a lost answer: how long the desk may still work on the request before it is done or
     /// dropped (its own time limit for a request). Only then is a ticket opened again that no search
     /// shows.
@@ -300,6 +314,9 @@ pub struct DeskProblem {
 fn default_timeout() -> String {
     "10s".into()
 }
+fn default_note_every() -> String {
+    "60s".into()
+}
 fn default_commit_delay() -> String {
     "30s".into()
 }
@@ -324,6 +341,9 @@ impl DeskConfig {
             timeout: default_timeout(),
             max_in_flight: default_max_in_flight(),
             per_minute: 60_000,
+            note_every: default_note_every(),
+            templates: None,
+            words: None,
             commit_delay: "0s".into(),
             visibility_delay: None,
             empty_finds: None,
@@ -398,6 +418,25 @@ impl DeskConfig {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// Reads the templates, whose folder is relative to `base_dir`, and tries them.
+    pub fn resolve_templates(&mut self, base_dir: &Path) -> Result<(), Vec<DeskProblem>> {
+        let Some(folder) = &self.templates else { return Ok(()) };
+        match Words::load(&base_dir.join(folder)) {
+            Ok(words) => {
+                self.words = Some(Arc::new(words));
+                Ok(())
+            }
+            Err(problems) => {
+                let told = |message| DeskProblem {
+                    desk: self.name.clone(),
+                    key: "templates".into(),
+                    message,
+                };
+                Err(problems.into_iter().map(told).collect())
+            }
+        }
+    }
+
     /// Everything that is wrong and can be seen without asking the desk or reading a file.
     pub fn problems(&self) -> Vec<DeskProblem> {
         let mut found = Vec::new();
@@ -409,6 +448,7 @@ impl DeskConfig {
         }
         for (key, text) in [
             ("timeout", Some(&self.timeout)),
+            ("note_every", Some(&self.note_every)),
             ("commit_delay", Some(&self.commit_delay)),
             ("visibility_delay", self.visibility_delay.as_ref()),
             ("retry_max", Some(&self.retry_max)),
@@ -416,7 +456,7 @@ impl DeskConfig {
             let Some(text) = text else { continue };
             match parse_duration(text) {
                 Err(message) => problem(key, message),
-                Ok(d) if d.is_zero() && !key.ends_with("_delay") => {
+                Ok(d) if d.is_zero() && !key.ends_with("_delay") && key != "note_every" => {
                     problem(key, "must be longer than zero".into());
                 }
                 Ok(_) => {}

@@ -11,6 +11,7 @@ mod driver;
 mod examine;
 mod http;
 mod template;
+mod words;
 
 pub use config::{DeskConfig, DeskKind, DeskProblem, OperationConfig, PriorityName, PriorityNames};
 pub use desk::{Desk, lost, put};
@@ -23,3 +24,4 @@ pub use desks::redmine::RedmineDesk;
 pub use desks::rt::RtDesk;
 pub use driver::{DRAIN_MAX, Driver, Input, Lines, RecordError, Recorder, Snapshot};
 pub use examine::{Check, CheckVerdict, Report, test_ticket};
+pub use words::Words;

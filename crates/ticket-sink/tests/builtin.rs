@@ -5,6 +5,7 @@
 use delivery::{Deliveries, Destination, Draft, Note, Outcome};
 use model::{IncidentId, Intent, IntentOp, Priority, TicketRef, Timestamp};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use telemetry::Telemetry;
 use ticket_sink::{Desk, Desks, Driver, Input, RecordError, Recorder};
 use tokio::sync::mpsc;
@@ -88,7 +89,9 @@ async fn a_machine_without_any_desk_has_one() {
     let report = ticket_sink::test_ticket(&*desks.builtin[0]).await;
     assert!(report.is_good() && report.closed, "{report}");
     let memory: Arc<Memory> = Arc::default();
-    let deliveries = Deliveries::new("noc", desks.rules());
+    let unpaced = |r: delivery::DeskRules| delivery::DeskRules { note_every: Duration::ZERO, ..r };
+    let rules = desks.rules().into_iter().map(unpaced).collect();
+    let deliveries = Deliveries::new("noc", rules);
     let driver = Driver::new(deliveries, desks.all.clone(), memory.clone(), Telemetry::new());
     let (input, receiver) = mpsc::channel(8);
     let running = tokio::spawn(driver.run(receiver, CancellationToken::new()));

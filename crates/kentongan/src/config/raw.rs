@@ -40,6 +40,8 @@ pub struct Root {
     pub desk: List<DeskConfig>,
     /// Which tickets go to which desk: the first that matches. Without any, every desk gets every ticket.
     pub route: List<Route>,
+    /// What to do about a device, by its class: an address that its tickets carry.
+    pub runbook: Key<BTreeMap<String, Key<String>>>,
     /// Windows in which alarms are expected.
     pub maintenance: List<Maintenance>,
     /// Seasons in which some services matter more.

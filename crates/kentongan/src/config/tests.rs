@@ -145,6 +145,8 @@ token = "t"
 match = { site = ["s"], source = "z" }
 desk = "rt"
 queue = "Network"
+[runbook]
+switch = "https://wiki.example.org/switch"
 [[maintenance]]
 scope = ["s", "tag:core"]
 reason = "new UPS"
@@ -163,6 +165,7 @@ id = "s"
 id = "s/sw1"
 address = "10.0.0.1"
 tags = ["core"]
+class = "switch"
 [[service]]
 id = "samsat"
 needs = { at_least = 1, of = ["s/sw1"] }
@@ -195,6 +198,8 @@ needs = { at_least = 1, of = ["s/sw1"] }
     assert_eq!(c.settings.seasons[0].criticality, Criticality::Vital);
     assert_eq!(c.settings.seasons[0].rrule.as_deref(), Some("FREQ=YEARLY"));
     assert_eq!(c.settings.zone(), "Asia/Makassar");
+    assert_eq!(c.settings.public_url.as_deref(), Some("https://noc.example.org"));
+    assert_eq!(c.settings.runbooks["switch"], "https://wiki.example.org/switch");
 }
 
 #[test]
@@ -496,6 +501,7 @@ fn well_formed() -> impl Strategy<Value = String> {
         "[[source]]",
         "[[desk]]",
         "[[route]]",
+        "[runbook]",
         "[[maintenance]]",
         "[[season]]",
         "[[site]]",

@@ -283,25 +283,53 @@ impl Desks {
 
 /// The desks that get an incident's ticket: those of the first route that matches; without routes,
 /// all of them. The last resort of a configuration whose routes match nothing is all of them as
-/// well: a ticket too many is seen, a ticket too few is not.
+/// well: a ticket too many is seen, a ticket too few is not. What comes after the create is for the
+/// desks that have the ticket; only their words are of interest then.
 fn destinations(
     core: &Correlator,
     c: &Configuration,
     names: &[Arc<str>],
     intent: &Intent,
 ) -> Vec<Destination> {
-    let all = || names.iter().map(|n| Destination { desk: n.clone(), group: None }).collect();
-    if c.routes.is_empty() {
-        return all();
-    }
-    let root = core.root_of(&intent.incident).unwrap_or_default();
-    let sources = core.sources_of(&intent.incident);
-    match c.routes.iter().find(|r| matches(core, r, root, &sources)) {
-        Some(r) => vec![Destination {
-            desk: r.desk.as_str().into(),
-            group: r.queue.as_deref().map(Into::into),
-        }],
-        None => all(),
+    let all = || {
+        names.iter().map(|n| Destination { desk: n.clone(), group: None, wording: None }).collect()
+    };
+    let mut to: Vec<Destination> = if c.routes.is_empty() || intent.op != IntentOp::Create {
+        all()
+    } else {
+        let root = core.root_of(&intent.incident).unwrap_or_default();
+        let sources = core.sources_of(&intent.incident);
+        match c.routes.iter().find(|r| matches(core, r, root, &sources)) {
+            Some(r) => vec![Destination {
+                desk: r.desk.as_str().into(),
+                group: r.queue.as_deref().map(Into::into),
+                wording: None,
+            }],
+            None => all(),
+        }
+    };
+    word(core, c, intent, &mut to);
+    to
+}
+
+/// Says it in the words of the desks that have words of their own.
+fn word(core: &Correlator, c: &Configuration, intent: &Intent, to: &mut [Destination]) {
+    let mut facts = None;
+    for destination in to {
+        let config = c.desks.iter().find(|d| d.name == *destination.desk);
+        let Some(words) = config.and_then(|d| d.words.as_ref()) else { continue };
+        // An incident that nobody remembers any more is told in the built-in words.
+        let Some(facts) = facts.get_or_insert_with(|| core.facts(&intent.incident)) else {
+            return;
+        };
+        let (wording, wrong) = words.of(intent, facts);
+        if let Some(wrong) = wrong {
+            tracing::warn!(
+                desk = &*destination.desk, incident = %intent.incident, wrong,
+                "a template could not be rendered; the built-in words are used"
+            );
+        }
+        destination.wording = Some(wording);
     }
 }
 

@@ -497,6 +497,7 @@ pub fn rt_config(url: &str) -> String {
         commit_delay = "150ms"
         visibility_delay = "150ms"
         retry_max = "300ms"
+        note_every = "0s"
         "#
     )
 }
@@ -514,6 +515,7 @@ pub fn odd_config(url: &str) -> String {
         commit_delay = "150ms"
         visibility_delay = "150ms"
         retry_max = "300ms"
+        note_every = "0s"
         priorities = {{ P1 = 9, P2 = 5, P3 = 1 }}
         resolved_status = "done"
         open_status = "todo"

@@ -167,6 +167,7 @@ pub fn redmine_config(url: &str) -> String {
         visibility_delay = "150ms"
         commit_delay = "150ms"
         retry_max = "300ms"
+        note_every = "0s"
         "#
     )
 }

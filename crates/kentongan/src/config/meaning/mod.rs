@@ -49,6 +49,8 @@ impl Reading<'_> {
             timezone: locale.timezone.clone(),
             windows: windows.iter().map(|(w, _)| w.clone()).collect(),
             seasons: self.seasons(&root, &locale),
+            public_url: self::process::public_url(&root),
+            runbooks: self.runbooks(&root),
             ..self.correlator(&root)
         };
         let probe = self.probe(&root, own_probe, asking);

@@ -82,6 +82,9 @@ impl Reading<'_> {
             if let Err(more) = desk.resolve_secrets(self.folder) {
                 problems.extend(more);
             }
+            if let Err(more) = desk.resolve_templates(self.folder) {
+                problems.extend(more);
+            }
             for problem in problems {
                 let (place, missing) = self.desk_place(index, &problem.key, *table);
                 let message = format!("desk {:?}: {} {}", desk.name, problem.key, problem.message);

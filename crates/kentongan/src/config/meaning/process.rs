@@ -102,6 +102,17 @@ impl Reading<'_> {
         }
     }
 
+    /// What to do, by class. An address that tickets carry is one that people can follow.
+    pub(super) fn runbooks(&mut self, root: &raw::Root) -> BTreeMap<String, String> {
+        let mut runbooks = BTreeMap::new();
+        for (class, url) in root.runbook.get().into_iter().flatten() {
+            let Key::Set(url, place) = url else { continue };
+            self.http_url(url, *place);
+            runbooks.insert(class.clone(), url.clone());
+        }
+        runbooks
+    }
+
     pub(super) fn journal(&mut self, root: &raw::Root) -> Journal {
         let none = raw::Journal::default();
         let journal = root.journal.get().unwrap_or(&none);
@@ -216,4 +227,11 @@ impl Reading<'_> {
             asking,
         }
     }
+}
+
+/// Where people find the incidents, where that is said: an address that only this machine knows is of
+/// no use on a ticket.
+pub(super) fn public_url(root: &raw::Root) -> Option<String> {
+    let url = root.http.get()?.public_url.get()?;
+    Some(url.trim_end_matches('/').to_owned())
 }

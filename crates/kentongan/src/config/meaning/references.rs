@@ -85,6 +85,7 @@ impl Reading<'_> {
         let known = Known::of(&collected.spec);
         self.scopes(windows, &known);
         self.routes_exist(root, &known);
+        self.runbooks_exist(root, &known);
         self.exceptions_exist(root, &known);
         self.seasons_exist(root, &known);
         self.witnesses_answer(collected);
@@ -154,6 +155,14 @@ impl Reading<'_> {
             }
             for (tag, place) in each(&what.tag) {
                 self.tag_exists(tag, place, known);
+            }
+        }
+    }
+
+    fn runbooks_exist(&mut self, root: &raw::Root, known: &Known<'_>) {
+        for (class, url) in root.runbook.get().into_iter().flatten() {
+            if let Key::Set(_, place) = url {
+                self.class_exists(class, *place, known);
             }
         }
     }
