@@ -27,6 +27,7 @@ pub struct DeskConfig {
     #[serde(default)]
     pub dry_run: bool,
     /// The address of the ticket system, without the path of its API: `https://rt.example.org`.
+    /// Znuny: with the folder that it stands in: `https://desk.example.org/znuny`.
     pub url: Option<String>,
     /// How long one request may take.
     #[serde(default = "default_timeout")]
@@ -97,7 +98,7 @@ pub struct DeskConfig {
     /// Redmine: the name of the tracker. Default: the first one of the project.
     pub tracker: Option<String>,
     /// What kind of ticket it is. Jira: the issue type (default `Task`). ServiceNow: the table
-    /// (`incident`). iTop: the class (`Incident`).
+    /// (`incident`). iTop: the class (`Incident`). Znuny: the type, where it uses types.
     pub ticket_type: Option<String>,
     /// Whose ticket it is. iTop: the name of the organization, which is needed. GLPI: the number of
     /// the entity.
@@ -105,22 +106,25 @@ pub struct DeskConfig {
     /// What a resolved ticket says of how. Jira: the resolution (`Done`). ServiceNow: the close code
     /// (`Solved (Permanently)`). iTop: the resolution code (`other`).
     pub resolution: Option<String>,
-    /// Who stands as the requestor. Zammad: the customer's address, which is needed.
+    /// Who stands as the requestor. Zammad: the customer's address, Znuny: the customer user's login;
+    /// both are needed.
     pub requestor: Option<String>,
-    /// The custom field that holds our key. RT, Redmine: `AlertKey`. Zammad: `alert_key`. Redmine:
+    /// The custom field that holds our key. RT, Redmine, Znuny: `AlertKey`. Zammad: `alert_key`. Redmine:
     /// used as a filter; its number works too, and is needed where neither project nor issues show
     /// the field.
     pub key_field: Option<String>,
     /// What our priorities are called there. RT: P1 = 100, P2 = 50, P3 = 0. Zammad: P1 = "3 high",
-    /// P2 = "2 normal", P3 = "1 low". Redmine: P1 = "Urgent", P2 = "High", P3 = "Normal".
+    /// P2 = "2 normal", P3 = "1 low". Redmine: P1 = "Urgent", P2 = "High", P3 = "Normal". Znuny:
+    /// P1 = "5 very high", P2 = "4 high", P3 = "3 normal".
     #[serde(default)]
     pub priorities: PriorityNames,
-    /// The status that says resolved. RT: `resolved`. Zammad: `closed`. Redmine: `Closed`.
+    /// The status that says resolved. RT: `resolved`. Zammad: `closed`. Redmine: `Closed`. Znuny:
+    /// `closed successful`.
     pub resolved_status: Option<String>,
-    /// The status that says open, for opening again. RT, Zammad: `open`. Redmine: `In Progress`.
+    /// The status that says open, for opening again. RT, Zammad, Znuny: `open`. Redmine: `In Progress`.
     pub open_status: Option<String>,
     /// Further statuses that count as "no longer open". RT: `rejected`, `deleted`.
-    /// Zammad: `merged`, `removed`. Redmine: besides those that it calls closed itself.
+    /// Zammad: `merged`, `removed`. Redmine, Znuny: besides those that it calls closed itself.
     #[serde(default)]
     pub closed_statuses: Vec<String>,
     /// Redmine: notes are private, for those who may see private notes. Our user needs the right to
@@ -174,6 +178,8 @@ pub enum DeskKind {
     OsTicket,
     /// Redmine 3.3 or later, by its REST API.
     Redmine,
+    /// Znuny, OTRS or OTOBO 6 or later, by the web service in `deploy/znuny`.
+    Znuny,
     /// Any JSON API, by templates.
     Generic,
     /// Tickets kept by kentongan itself.
@@ -194,6 +200,7 @@ impl DeskKind {
             DeskKind::GlpiV2 => "glpi-v2",
             DeskKind::OsTicket => "osticket",
             DeskKind::Redmine => "redmine",
+            DeskKind::Znuny => "znuny",
             DeskKind::Generic => "generic",
             DeskKind::Builtin => "builtin",
         }

@@ -20,6 +20,7 @@ mod said;
 pub(crate) mod servicenow;
 mod session;
 pub(crate) mod zammad;
+pub(crate) mod znuny;
 
 use crate::config::{DeskConfig, DeskKind, DeskProblem};
 use crate::desk::Desk;
@@ -39,6 +40,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use zammad::ZammadDesk;
+use znuny::ZnunyDesk;
 
 /// The desks of a configuration, ready to be asked.
 #[derive(Clone)]
@@ -102,6 +104,7 @@ fn open_one(config: &DeskConfig, data_dir: &Path) -> Result<Opened, String> {
         DeskKind::GlpiV2 => (Arc::new(GlpiV2Desk::new(config, rules)?), None),
         DeskKind::OsTicket => (Arc::new(OsTicketDesk::new(config, rules)?), None),
         DeskKind::Redmine => (Arc::new(RedmineDesk::new(config, rules)?), None),
+        DeskKind::Znuny => (Arc::new(ZnunyDesk::new(config, rules)?), None),
         DeskKind::Generic => (Arc::new(GenericDesk::new(config, rules)?), None),
         DeskKind::Builtin => {
             let file = builtin::file_name(&config.name);
@@ -150,6 +153,7 @@ fn rules(config: &DeskConfig) -> DeskRules {
             DeskKind::GlpiV2 => glpi_v2::abilities(),
             DeskKind::OsTicket => osticket::abilities(),
             DeskKind::Redmine => redmine::abilities(),
+            DeskKind::Znuny => znuny::abilities(),
             DeskKind::Generic => generic::abilities(config),
             DeskKind::Builtin => Abilities::ALL,
         },
@@ -179,6 +183,7 @@ pub(crate) const fn keys(kind: DeskKind) -> &'static [&'static str] {
         DeskKind::GlpiV2 => glpi_v2::KEYS,
         DeskKind::OsTicket => osticket::KEYS,
         DeskKind::Redmine => redmine::KEYS,
+        DeskKind::Znuny => znuny::KEYS,
         DeskKind::Generic => generic::KEYS,
         DeskKind::Builtin => &[],
     }
@@ -196,6 +201,7 @@ pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) 
         DeskKind::GlpiV2 => glpi_v2::problems(config, tell),
         DeskKind::OsTicket => osticket::problems(config, tell),
         DeskKind::Redmine => redmine::problems(config, tell),
+        DeskKind::Znuny => znuny::problems(config, tell),
         DeskKind::Generic => generic::problems(config, tell),
         DeskKind::Builtin => {}
     }

@@ -341,7 +341,9 @@ async fn a_look_that_fails_is_never_no_ticket() {
                 fake.fail(Op::Find, fault).fail(Op::Find, fault);
                 room.until("settled", 1).await;
                 assert_eq!(fake.with(|s| s.tickets.len()), 2, "{fault:?}");
-                assert_eq!(fake.with(|s| s.faults.len()), 0, "{fault:?}");
+                // A second way to search shows it at once.
+                let left = usize::from(fault == Empty && dialect.key_in_title);
+                assert_eq!(fake.with(|s| s.faults.len()), left, "{fault:?}");
                 room.end().await;
             }));
         }

@@ -237,15 +237,21 @@ mod tests {
         make_folder(&folder.path().join("secrets"), 0o700).unwrap();
         write(&folder.path().join("inventory/local.toml"), &inventory_text("noc", None), 0o644)
             .unwrap();
-        for secret in
-            ["events-token", "http-token", "zabbix-token", "rt-token", "redmine-key", "community"]
-        {
+        for secret in [
+            "events-token",
+            "http-token",
+            "zabbix-token",
+            "rt-token",
+            "redmine-key",
+            "znuny-password",
+            "community",
+        ] {
             write(&folder.path().join("secrets").join(secret), secret, 0o600).unwrap();
         }
         let path = folder.path().join("kentongan.toml");
         fs::write(&path, uncommented).unwrap();
         let c = config::load_with(&path, Vec::new()).unwrap_or_else(|r| panic!("{r}"));
-        assert_eq!(c.desks.len(), 3);
+        assert_eq!(c.desks.len(), 4);
         assert_eq!(c.sources.len(), 2);
     }
 

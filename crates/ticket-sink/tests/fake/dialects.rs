@@ -1,7 +1,7 @@
 //! The dialects that the fake speaks, and what a test has to know of each.
 
 use super::{
-    glpi, glpi_v2, itop, jira, odd_config, osticket, redmine, rt_config, servicenow, zammad,
+    glpi, glpi_v2, itop, jira, odd_config, osticket, redmine, rt_config, servicenow, zammad, znuny,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +26,8 @@ pub struct Dialect {
     pub sessions: bool,
     /// It can do everything.
     pub whole: bool,
+    /// The key ends the title as well, so that a ticket whose field was dropped is still found.
+    pub key_in_title: bool,
 }
 
 pub const RT: Dialect = Dialect {
@@ -38,6 +40,7 @@ pub const RT: Dialect = Dialect {
     title_max: usize::MAX,
     sessions: false,
     whole: true,
+    key_in_title: false,
 };
 
 const ODD: Dialect = Dialect {
@@ -56,6 +59,7 @@ pub static DIALECTS: &[Dialect] = &[
     ODD,
     redmine::DIALECT,
     zammad::DIALECT,
+    znuny::DIALECT,
     glpi::DIALECT,
     servicenow::DIALECT,
     jira::DIALECT,

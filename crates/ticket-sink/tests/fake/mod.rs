@@ -12,6 +12,7 @@ mod osticket;
 pub mod redmine;
 mod servicenow;
 mod zammad;
+mod znuny;
 
 use axum::Router;
 use axum::body::Body;
@@ -147,6 +148,7 @@ impl Fake {
             .merge(itop::routes())
             .merge(jira::routes())
             .merge(servicenow::routes())
+            .merge(znuny::routes())
             .route("/users/current.json", get(redmine::who))
             .route("/projects/network.json", get(redmine::project))
             .route("/issue_statuses.json", get(redmine::statuses))
