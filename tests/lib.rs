@@ -1,5 +1,5 @@
 //! The world of the journeys: a real network in namespaces, real servers (Request Tracker, Redmine,
-//! Zabbix, NATS, Prometheus), a proxy that loses answers, and the daemon itself as a process that can be
+//! Znuny, Zabbix, NATS, Prometheus), a proxy that loses answers, and the daemon itself as a process that can be
 //! killed. Knows the daemon only from outside: its command line, its files and its HTTP contract.
 //!
 //! Suggested reading order: [`room`] (what a test needs, and what happens where it is missing),
@@ -16,6 +16,9 @@ pub mod rt;
 
 #[path = "world/redmine.rs"]
 pub mod redmine;
+
+#[path = "world/znuny.rs"]
+pub mod znuny;
 
 #[path = "world/zabbix.rs"]
 pub mod zabbix;
@@ -41,3 +44,4 @@ pub use proxy::Proxy;
 pub use redmine::Redmine;
 pub use room::{Need, Room};
 pub use rt::RequestTracker;
+pub use znuny::Znuny;

@@ -28,7 +28,7 @@ ours() { # everything but the journeys
 }
 stop_peers() {
   local peer
-  for peer in rt redmine; do
+  for peer in rt redmine znuny; do
     local stop=(tests/peers/$peer.sh stop)
     [ ! -s .peers/$peer/web.pid ] || { [ "$(id -u)" = 0 ] && "${stop[@]}"; } || { [ ${#as_root[@]} != 0 ] && sudo -n "${stop[@]}"; } || true
   done

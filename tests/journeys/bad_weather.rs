@@ -6,7 +6,7 @@
 
 use crate::setting::{Dice, list};
 use journeys::room::Need;
-use journeys::{Daemon, Proxy, Redmine, RequestTracker, Room, redmine, rt, wait};
+use journeys::{Daemon, Proxy, Redmine, RequestTracker, Room, Znuny, redmine, rt, wait, znuny};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -34,10 +34,17 @@ async fn bad_weather_over_redmine() {
     weather(&Desk::Redmine(Redmine::open().expect("Redmine runs"))).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_weather_over_znuny() {
+    let Some(_room) = Room::enter("bad weather, Znuny", &[Need::Root, Need::Znuny]) else { return };
+    weather(&Desk::Znuny(Znuny::open().expect("Znuny runs"))).await;
+}
+
 /// A desk whose database we can read.
 enum Desk {
     Rt(RequestTracker),
     Redmine(Redmine),
+    Znuny(Znuny),
 }
 
 /// A ticket as the database has it, in our words.
@@ -56,16 +63,20 @@ impl Desk {
         match self {
             Desk::Rt(_) => rt::ADDRESS,
             Desk::Redmine(_) => redmine::ADDRESS,
+            Desk::Znuny(_) => znuny::ADDRESS,
         }
     }
 
     fn table(&self, url: &str) -> String {
-        let (kind, queue, token) = match self {
-            Desk::Rt(rt) => ("rt", "Network", rt.token()),
-            Desk::Redmine(redmine) => ("redmine", "network", redmine.token()),
+        let (kind, queue, login) = match self {
+            Desk::Rt(rt) => ("rt", "Network", format!("token = \"{}\"", rt.token())),
+            Desk::Redmine(r) => ("redmine", "network", format!("token = \"{}\"", r.token())),
+            Desk::Znuny(_) => ("znuny", "Network", znuny::LOGIN.to_owned()),
         };
+        // Where it lies below the address.
+        let folder = if kind == "znuny" { znuny::FOLDER } else { "" };
         format!(
-            "[[desk]]\nname = \"desk\"\nkind = \"{kind}\"\nurl = \"{url}\"\ntoken = \"{token}\"\nqueue = \"{queue}\"\n\
+            "[[desk]]\nname = \"desk\"\nkind = \"{kind}\"\nurl = \"{url}{folder}\"\n{login}\nqueue = \"{queue}\"\n\
              timeout = \"5s\"\nvisibility_delay = \"500ms\"\ncommit_delay = \"1s\"\nretry_max = \"2s\"\nnote_every = \"0s\"\nper_minute = 6000\n"
         )
     }
@@ -96,6 +107,19 @@ impl Desk {
                     };
                     let text = format!("{}\n{}", i.text, i.notes.join("\n"));
                     Shown { id: i.id, key: i.key, open: i.status != "Closed", priority, text }
+                });
+                Ok(shown.collect())
+            }
+            Desk::Znuny(znuny) => {
+                let shown = znuny.tickets()?.into_iter().map(|t| {
+                    let priority = match t.priority.as_str() {
+                        "5 very high" => "P1",
+                        "4 high" => "P2",
+                        "3 normal" => "P3",
+                        _ => "none of ours",
+                    };
+                    let open = t.state != "closed successful";
+                    Shown { id: t.id, key: t.key, open, priority, text: t.articles.join("\n") }
                 });
                 Ok(shown.collect())
             }

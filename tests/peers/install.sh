@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 RT="request-tracker5 rt5-db-sqlite rt5-standalone msmtp-mta"
 REDMINE="redmine redmine-sqlite puma"
+ZNUNY="otrs2 librest-client-perl starlet"
 ZABBIX="zabbix-server-pgsql zabbix-frontend-php zabbix-agent postgresql php8.2-fpm php8.2-cli php-pgsql"
 SMALL="iputils-ping snmpd snmp libsnmp-base prometheus iproute2 curl procps python3-venv util-linux"
 
@@ -20,8 +21,8 @@ TEXT
 }
 may_sudo() { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; }
 
-if have $RT $REDMINE $ZABBIX $SMALL && [ -x "$PEERS/nats/bin/nats-server" ]; then
-  echo "The real servers for the journeys are installed (Request Tracker, Redmine, Zabbix, NATS, Prometheus, net-snmp)."
+if have $RT $REDMINE $ZNUNY $ZABBIX $SMALL && [ -x "$PEERS/nats/bin/nats-server" ]; then
+  echo "The real servers for the journeys are installed (Request Tracker, Redmine, Znuny, Zabbix, NATS, Prometheus, net-snmp)."
   [ "$(id -u)" = 0 ] || may_sudo || no_root "the servers cannot be started."
   exit 0
 fi
@@ -29,6 +30,7 @@ cat <<TEXT
 The journeys run against real servers. What is missing of these is installed now:
   Request Tracker 5 on SQLite       Debian: $RT   (about 210 MB)
   Redmine 5 on SQLite               Debian: $REDMINE   (about 95 MB)
+  Znuny 6.5 on PostgreSQL           Debian, non-free: $ZNUNY   (about 280 MB; apt's own lists stay as they are)
   Zabbix 6 on PostgreSQL            Debian: $ZABBIX   (about 190 MB)
   net-snmp, Prometheus, iproute2    Debian: $SMALL   (about 190 MB)
   nats-server 2.15.1                PyPI, pinned by hash, into .peers/ (44 MB)
@@ -55,6 +57,7 @@ step "net-snmp, Prometheus, iproute2" apt_in $SMALL
 step "Request Tracker 5" "$HERE/rt.sh" install
 step "Redmine 5" "$HERE/redmine.sh" install
 step "Zabbix 6" "$HERE/zabbix.sh" install
+step "Znuny 6.5" "$HERE/znuny.sh" install
 step "nats-server" "$HERE/nats.sh" install
 [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID" "$PEERS"
 echo "installed in $((SECONDS - started)) s"

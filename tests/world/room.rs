@@ -23,6 +23,8 @@ pub enum Need {
     Rt,
     /// Redmine 5.
     Redmine,
+    /// Znuny 6.
+    Znuny,
     /// Zabbix 6.
     Zabbix,
     /// nats-server.
@@ -50,6 +52,11 @@ impl Need {
                 shell::installed("puma")
                     && std::path::Path::new("/usr/share/redmine/config.ru").exists(),
                 "redmine is not installed",
+            ),
+            Need::Znuny => (
+                shell::installed("plackup")
+                    && std::path::Path::new("/usr/share/otrs/bin/cgi-bin/app.psgi").exists(),
+                "otrs2 is not installed",
             ),
             Need::Zabbix => (
                 shell::installed("zabbix_server")
