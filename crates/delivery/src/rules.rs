@@ -88,7 +88,7 @@ impl DeskRules {
             pause_max: Duration::ZERO,
             empty_looks: 2,
             max_in_flight: 4,
-            per_minute: 600,
+            per_minute: 2_400,
             note_every: Duration::ZERO,
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(30),

@@ -96,6 +96,8 @@ pub struct Store {
     pub sessions: Vec<String>,
     /// … and how many were opened in all.
     pub logins: usize,
+    /// What it takes for every request.
+    pub latency: Duration,
     /// What a login is answered with when it shall not work.
     pub login_answers: u16,
 }
@@ -193,7 +195,7 @@ async fn answer(
     headers: &HeaderMap,
     commit: impl FnOnce(&mut Store, Option<Fault>) -> (u16, Value),
 ) -> Response {
-    let fault = {
+    let (fault, latency) = {
         let mut store = store.lock().unwrap();
         let given = headers.iter().any(|(_, v)| v.to_str().unwrap_or("").contains(&store.token));
         if !given {
@@ -201,8 +203,11 @@ async fn answer(
         }
         store.seen.push((Instant::now(), op));
         let at = store.faults.iter().position(|(o, _)| *o == op);
-        at.map(|at| store.faults.remove(at).1)
+        (at.map(|at| store.faults.remove(at).1), store.latency)
     };
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
     let refuse = |status: u16| {
         let body = json!({ "message": format!("no: {TOKEN}") }).to_string();
         (StatusCode::from_u16(status).unwrap(), body).into_response()
