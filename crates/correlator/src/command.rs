@@ -126,7 +126,13 @@ impl Correlator {
             DeskChange::Merged => "merged the ticket into another",
             DeskChange::Deleted => "deleted the ticket",
         };
-        let reason = format!("{by} {what} at {}", d.desk);
+        let mut reason = format!("{by} {what} at {}", d.desk);
+        if let Some(priority) = d.priority {
+            reason = format!("{reason} to {priority}");
+        }
+        if let Some(text) = &d.text {
+            reason = format!("{reason}: {text}");
+        }
         let ix = self.find(&d.incident);
         if let Some(ix) = ix
             && d.change == DeskChange::Taken
@@ -137,6 +143,21 @@ impl Correlator {
             i.by = Some(by.clone());
             self.acting = Some(by);
             self.incident_line(ix, Change::Assigned, reason.clone());
+            self.acting = None;
+        } else if let Some(ix) = ix
+            && let Some(priority) = d.priority
+            && d.change == DeskChange::Reprioritised
+            && let Some(i) = self.state.incidents.get_mut(&ix)
+            && i.open()
+            && i.priority() != priority
+        {
+            // As if they had said so here; the desk that it was said at is not told again.
+            let was = i.priority();
+            i.wanted =
+                Some(Override { priority, by: by.clone(), reason: String::new(), until: None });
+            self.acting = Some(by);
+            self.incident_line(ix, Change::Updated, reason.clone());
+            self.reprioritise(ix, was);
             self.acting = None;
         }
         self.verdict(at, None, Verdict::Desk, ix, reason, false);

@@ -178,6 +178,45 @@ pub struct Snapshot {
     pub priorities: Vec<Priority>,
     /// The operation ids of its notes, when they were asked for.
     pub notes: Vec<String>,
+    /// The ticket that answered, when it is another: a person merged the one asked for into it.
+    pub merged_into: Option<TicketRef>,
+    /// Who owns it, where the desk says and anybody does.
+    pub owner: Option<String>,
+    /// Who changed it last, where the desk says and it was not our own user.
+    pub last: Option<String>,
+    /// When the desk says that it was changed, in a form of which the later one is the greater text.
+    pub changed: Option<String>,
+    /// What people wrote on it, oldest first, when notes were asked for.
+    pub remarks: Vec<Remark>,
+}
+
+/// Something that a person wrote on a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The desk's own id of it; the later, the higher its number.
+    pub id: String,
+    /// Who wrote it, where the desk says.
+    pub by: Option<String>,
+    /// What it says.
+    pub text: String,
+}
+
+/// The tickets with a key of ours that changed last, the latest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Some of them, from the latest on.
+    pub rows: Vec<Changed>,
+    /// There are no others: what is not here is gone, or does not have its key any more.
+    pub complete: bool,
+}
+
+/// A ticket that changed lately, as a list of them says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The ticket's id.
+    pub id: String,
+    /// As in [`Snapshot`].
+    pub changed: String,
 }
 
 /// What came back for a [`Call`].

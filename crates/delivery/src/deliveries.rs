@@ -1,14 +1,13 @@
 //! Every incident on every desk, and whose turn it is.
 
-use crate::answer::{Answer, Call};
+use crate::answer::{Answer, Call, Changes, Outcome};
+use crate::backoff::backoff;
 use crate::desired::Destination;
 use crate::entry::{Entry, Name, Next, Plan, Way};
-use crate::pace::Pace;
+use crate::queue::{Desk, Line, Place};
 use crate::rules::DeskRules;
 use model::id::ticket_key;
-use model::{
-    DeliveryLine, DeliveryStep, IncidentId, Intent, IntentOp, Priority, TicketRef, Timestamp,
-};
+use model::{DeliveryLine, DeliveryStep, IncidentId, Intent, IntentOp, TicketRef, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,6 +15,9 @@ use std::sync::Arc;
 /// The most pairs of incident and desk that are looked after at once. Above it no intent is taken
 /// in until some are settled and forgotten; the intents wait where they are, on record.
 pub const TICKETS_MAX: usize = 200_000;
+
+/// A desk that cannot tell which tickets changed is asked again after so many polls at the latest.
+const CHANGES_PAUSE_MAX: u32 = 10;
 
 /// What the desks should be told and what they were told.
 ///
@@ -54,47 +56,6 @@ pub struct Deliveries {
     draining: bool,
 }
 
-/// One desk: its rules and who stands in line for it.
-struct Desk {
-    rules: DeskRules,
-    pace: Pace,
-    in_flight: usize,
-    /// Whose next thing is a line and no request.
-    writing: BTreeSet<Turn>,
-    /// Whose next thing is a request.
-    asking: BTreeSet<Turn>,
-    /// Whose next thing is a look of a sweep, for when there is nothing else to ask.
-    sweeping: BTreeSet<Turn>,
-    /// Whose request is announced on record and may leave.
-    outgoing: BTreeSet<Turn>,
-    /// Who waits for an instant.
-    waiting: BTreeSet<(Timestamp, IncidentId)>,
-    /// Who is not settled, by since when.
-    unsettled: BTreeSet<(Timestamp, IncidentId)>,
-    doubtful: usize,
-    /// Where each entry stands in the sets above.
-    places: BTreeMap<IncidentId, Place>,
-}
-
-/// The order in which a desk is asked: the urgent first, then the older.
-type Turn = (Priority, Timestamp, IncidentId);
-
-#[derive(Default)]
-struct Place {
-    line: Option<Line>,
-    unsettled: Option<Timestamp>,
-    doubtful: bool,
-    in_flight: bool,
-}
-
-enum Line {
-    Writing(Turn),
-    Asking(Turn),
-    Sweeping(Turn),
-    Outgoing(Turn),
-    Waiting(Timestamp),
-}
-
 /// What should happen next.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "a step lives for a moment")]
@@ -108,6 +69,14 @@ pub enum Step {
     },
     /// Send this request now; its line, where it needs one, is durable.
     Call(Box<Request>),
+    /// Ask this desk which tickets changed last, then say so to
+    /// [`handle_changes`](Deliveries::handle_changes).
+    Changes {
+        /// Which.
+        desk: Arc<str>,
+        /// When to stop waiting for the answer.
+        deadline: Timestamp,
+    },
 }
 
 /// A request to send.
@@ -134,6 +103,8 @@ pub enum Wake {
     Pause,
     /// When the desk may be asked again under its limit a minute.
     Pace,
+    /// When it is looked at what people did.
+    Watch,
 }
 
 /// How far an incident's tickets are.
@@ -435,6 +406,72 @@ impl Deliveries {
         }
     }
 
+    /// Which tickets of `desk` changed last, in answer to [`Step::Changes`]: those that are ours and
+    /// that we have not seen so are read, and so are those that should be among them and are not.
+    pub fn handle_changes(&mut self, desk: &str, answer: Outcome<Changes>, now: Timestamp) {
+        let Some((name, at)) = self.desks.get_key_value(desk) else { return };
+        let (name, rules) = (name.clone(), at.rules.clone());
+        let changes = match answer {
+            Outcome::Done(changes) => changes,
+            Outcome::Rejected { .. } | Outcome::Unknown { .. } => {
+                if let Some(at) = self.desks.get_mut(&name) {
+                    at.changes_failed += 1;
+                    let most = rules.poll.saturating_mul(CHANGES_PAUSE_MAX);
+                    let pause = backoff(&name, at.changes_failed, rules.poll, most);
+                    at.changes_due = Some(now + pause);
+                }
+                return;
+            }
+        };
+        if let Some(at) = self.desks.get_mut(&name) {
+            at.changes_failed = 0;
+            at.changes_due = Some(now + rules.poll);
+        }
+        let oldest = changes.rows.iter().map(|r| r.changed.as_str()).min();
+        let rows: BTreeMap<&str, &str> =
+            changes.rows.iter().map(|r| (r.id.as_str(), r.changed.as_str())).collect();
+        let moved: Vec<IncidentId> = self
+            .entries
+            .iter()
+            .filter(|((_, d), entry)| {
+                let seen = entry.watch.changed.as_deref();
+                *d == name
+                    && entry.ticket().is_some_and(|t| match rows.get(t.id.as_str()) {
+                        Some(changed) => seen != Some(*changed),
+                        // It should be on the list and is not: deleted, or merged into another.
+                        None => changes.complete || (seen.is_some() && seen > oldest),
+                    })
+            })
+            .map(|((incident, _), _)| incident.clone())
+            .collect();
+        for incident in moved {
+            self.hint_entry(&incident, &name);
+        }
+    }
+
+    /// Somebody says that something happened to this ticket of `desk`: it is read soon. Nothing else
+    /// is believed. `false`: it is none of ours.
+    pub fn hint(&mut self, desk: &str, ticket: &str) -> bool {
+        let Some((name, _)) = self.desks.get_key_value(desk) else { return false };
+        let name = name.clone();
+        let found = self
+            .entries
+            .iter()
+            .find(|((_, d), entry)| *d == name && entry.ticket().is_some_and(|t| t.id == ticket))
+            .map(|((incident, _), _)| incident.clone());
+        if let Some(incident) = &found {
+            self.hint_entry(incident, &name);
+        }
+        found.is_some()
+    }
+
+    fn hint_entry(&mut self, incident: &IncidentId, name: &Arc<str>) {
+        if let Some(entry) = self.entries.get_mut(&(incident.clone(), name.clone())) {
+            entry.watch.hinted = true;
+        }
+        self.place(incident, name);
+    }
+
     /// The process is about to end: from now on no request leaves. What is announced and has not
     /// left is called off on record; what is under way is waited for by whoever turns this.
     pub fn drain(&mut self) {
@@ -459,6 +496,11 @@ impl Deliveries {
                 }
                 return None;
             }
+            if let Some(step) =
+                self.desks.iter_mut().find_map(|(name, d)| d.asks_changes(name, now))
+            {
+                return Some(step);
+            }
             let (name, incident) = self
                 .desks
                 .iter_mut()
@@ -476,7 +518,9 @@ impl Deliveries {
         let asks = |d: &&Desk| !(d.asking.is_empty() && d.sweeping.is_empty());
         let held = self.desks.values().filter(asks).filter(|d| d.has_slot());
         let pace = held.map(|d| (d.pace.next(now), Wake::Pace)).min();
-        pause.into_iter().chain(pace).min()
+        let watch = self.desks.values().filter(|_| !self.draining);
+        let watch = watch.filter_map(|d| d.watches_at(now)).map(|at| (at, Wake::Watch)).min();
+        pause.into_iter().chain(pace).chain(watch).min()
     }
 
     /// Calls one request off that is announced and has not left. Its line is then to be taken.
@@ -538,6 +582,11 @@ impl Deliveries {
             }
         } else {
             let next = entry.next(&desk.rules, now);
+            if let Next::Wait(_) | Next::Nothing = next {
+                // What it was to be looked at for has to wait for something else.
+                self.place_at(incident, name, now);
+                return None;
+            }
             if Entry::needs_request(next, &desk.rules) {
                 desk.pace.take(now);
             }
@@ -592,6 +641,9 @@ impl Deliveries {
             (_, Next::Nothing) => None,
             (_, Next::Wait(until)) => Some(Line::Waiting(until)),
             (_, Next::Sweep | Next::Verify) => Some(Line::Sweeping(turn())),
+            (_, Next::Watch(due)) => {
+                Some(Line::Watching((!entry.watch.hinted, due, incident.clone())))
+            }
             (_, next) if Entry::needs_request(next, &desk.rules) => Some(Line::Asking(turn())),
             _ => Some(Line::Writing(turn())),
         };
@@ -601,74 +653,5 @@ impl Deliveries {
         let place =
             Place { line, unsettled, doubtful: entry.doubtful(), in_flight: entry.in_flight() };
         desk.insert(incident, place);
-    }
-}
-
-impl Desk {
-    fn new(rules: DeskRules) -> Desk {
-        Desk {
-            pace: Pace::new(rules.per_minute, rules.max_in_flight.max(rules.per_minute / 10)),
-            rules,
-            in_flight: 0,
-            writing: BTreeSet::new(),
-            asking: BTreeSet::new(),
-            sweeping: BTreeSet::new(),
-            outgoing: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            unsettled: BTreeSet::new(),
-            doubtful: 0,
-            places: BTreeMap::new(),
-        }
-    }
-
-    fn has_slot(&self) -> bool {
-        self.in_flight < self.rules.max_in_flight as usize
-    }
-
-    /// Whose turn it is, if anybody's.
-    fn turn(&mut self, now: Timestamp) -> Option<IncidentId> {
-        if let Some((_, _, incident)) = self.outgoing.first() {
-            return Some(incident.clone());
-        }
-        if let Some((_, _, incident)) = self.writing.first() {
-            return Some(incident.clone());
-        }
-        let free = self.has_slot() && self.pace.next(now) <= now;
-        let asking = self.asking.first().or_else(|| self.sweeping.first());
-        asking.filter(|_| free).map(|(_, _, incident)| incident.clone())
-    }
-
-    fn insert(&mut self, incident: &IncidentId, place: Place) {
-        match &place.line {
-            Some(Line::Writing(turn)) => self.writing.insert(turn.clone()),
-            Some(Line::Asking(turn)) => self.asking.insert(turn.clone()),
-            Some(Line::Sweeping(turn)) => self.sweeping.insert(turn.clone()),
-            Some(Line::Outgoing(turn)) => self.outgoing.insert(turn.clone()),
-            Some(Line::Waiting(until)) => self.waiting.insert((*until, incident.clone())),
-            None => true,
-        };
-        if let Some(since) = place.unsettled {
-            self.unsettled.insert((since, incident.clone()));
-        }
-        self.doubtful += usize::from(place.doubtful);
-        self.in_flight += usize::from(place.in_flight);
-        self.places.insert(incident.clone(), place);
-    }
-
-    fn remove(&mut self, incident: &IncidentId) {
-        let Some(place) = self.places.remove(incident) else { return };
-        match &place.line {
-            Some(Line::Writing(turn)) => self.writing.remove(turn),
-            Some(Line::Asking(turn)) => self.asking.remove(turn),
-            Some(Line::Sweeping(turn)) => self.sweeping.remove(turn),
-            Some(Line::Outgoing(turn)) => self.outgoing.remove(turn),
-            Some(Line::Waiting(until)) => self.waiting.remove(&(*until, incident.clone())),
-            None => true,
-        };
-        if let Some(since) = place.unsettled {
-            self.unsettled.remove(&(since, incident.clone()));
-        }
-        self.doubtful -= usize::from(place.doubtful);
-        self.in_flight -= usize::from(place.in_flight);
     }
 }

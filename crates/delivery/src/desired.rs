@@ -50,6 +50,8 @@ impl From<&str> for Destination {
 pub(crate) struct Desired {
     /// The newest intent that is in here; 0 when there was none yet.
     pub(crate) revision: u32,
+    /// The newest intent that opened or resolved it.
+    pub(crate) state_revision: u32,
     /// Whether there shall be a ticket at all.
     pub(crate) wanted: bool,
     /// Whether it shall be open.
@@ -102,6 +104,7 @@ impl Default for Desired {
     fn default() -> Self {
         Desired {
             revision: 0,
+            state_revision: 0,
             wanted: false,
             open: true,
             priority: Priority::P3,
@@ -125,6 +128,9 @@ impl Desired {
         self.revision = intent.revision;
         self.priority = intent.priority.min(Priority::P3);
         self.waiting_since.get_or_insert(intent.at);
+        if !matches!(intent.op, IntentOp::Note | IntentOp::Reprioritise) {
+            self.state_revision = intent.revision;
+        }
         match intent.op {
             IntentOp::Create => {
                 self.wanted = true;

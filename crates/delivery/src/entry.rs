@@ -4,8 +4,9 @@
 //! rebuilt after a crash is what was there before it, by construction; the rest (`way`, `look`) is
 //! what only this process knows, and forgetting it costs a look.
 
-mod heard;
+mod answered;
 mod next;
+mod people;
 
 use crate::answer::Call;
 use crate::desired::Desired;
@@ -13,6 +14,7 @@ use crate::rules::DeskRules;
 use model::{
     DeliveryLine, DeliveryStep, DeskCall, IncidentId, IntentOp, Priority, TicketRef, Timestamp,
 };
+use people::People;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +69,10 @@ pub(crate) struct Entry {
     next_try: Option<Timestamp>,
     /// The desk will not have a ticket, and the incident is over.
     abandoned: bool,
+    /// What people did to it, as far as it was heard.
+    people: People,
+    /// When our last request about what it is like ended well.
+    touched: Timestamp,
 
     // --- what only this process knows ---
     #[serde(skip)]
@@ -79,6 +85,9 @@ pub(crate) struct Entry {
     /// The sweep's search did not show the ticket: it is read next.
     #[serde(skip)]
     missed: bool,
+    /// When it is looked at for what people did to it, and what the last look saw.
+    #[serde(skip)]
+    pub(crate) watch: Watch,
     /// Some request about it has left.
     #[serde(skip)]
     pub(crate) asked: bool,
@@ -143,6 +152,23 @@ pub(crate) enum Way {
     Calling(DeskCall, Timestamp),
 }
 
+/// How far this process is in watching for what people do.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    /// Not before.
+    due: Timestamp,
+    /// Something is known to have changed.
+    pub(crate) hinted: bool,
+    /// What the desk said of when it changed.
+    pub(crate) changed: Option<String>,
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch { due: Timestamp::MIN, hinted: false, changed: None }
+    }
+}
+
 /// What this process saw while looking.
 #[derive(Debug, Clone, Default)]
 struct Look {
@@ -150,6 +176,10 @@ struct Look {
     absent: bool,
     /// What was refused was not done; asked just now, nothing was written since.
     undone: bool,
+    /// The ticket is as we left it; asked then, nothing was written since.
+    fresh: Option<Timestamp>,
+    /// Looks before a write, in a row.
+    peeks: u32,
     /// Empty looks that came too early to count.
     early: u32,
     /// Empty looks that count.
@@ -197,10 +227,16 @@ pub(crate) enum Next {
     Sweep,
     /// Read the ticket that a sweep did not find.
     Verify,
+    /// Look whether a person was there before a field is written.
+    Peek,
     /// Set the priority.
     SetPriority,
     /// Resolve or open again.
     SetState,
+    /// Answer the person who closed it while the failure lasts.
+    Object,
+    /// From then on: look what people did to it.
+    Watch(Timestamp),
     /// Say that the desk shows what it should.
     Settle,
 }
@@ -241,10 +277,13 @@ impl Entry {
             attempt: 0,
             next_try: None,
             abandoned: false,
+            people: People::default(),
+            touched: Timestamp::MIN,
             way: Way::Rest,
             look: Look::default(),
             to_sweep: false,
             missed: false,
+            watch: Watch::default(),
             asked: false,
         }
     }
@@ -287,11 +326,13 @@ impl Entry {
             | Next::Refresh
             | Next::Reread
             | Next::Sweep
-            | Next::Verify => true,
+            | Next::Verify
+            | Next::Peek
+            | Next::Watch(_) => true,
             // Whether the desk can is seen when it is planned; that costs nobody anything but a
             // turn.
             Next::Create | Next::SetState | Next::CloseTwin => !rules.dry_run,
-            Next::Say | Next::TellTwin => !rules.dry_run && rules.can.note,
+            Next::Say | Next::Object | Next::TellTwin => !rules.dry_run && rules.can.note,
             Next::SetPriority => !rules.dry_run && rules.can.priority,
             Next::Nothing
             | Next::Wait(_)
@@ -357,7 +398,11 @@ impl Entry {
                 if let Some(known) = &mut self.known {
                     known.checked = true;
                 }
+                if let Some(heard) = &line.heard {
+                    self.people.owner.clone_from(&heard.owner);
+                }
             }
+            DeliveryStep::Heard => self.apply_heard(line),
             DeliveryStep::Twin => {
                 let new = line.about.iter().filter(|t| self.twins.iter().all(|w| w.ticket != **t));
                 let new = new.map(|t| Twin { ticket: t.clone(), told: false });
@@ -366,6 +411,7 @@ impl Entry {
             DeliveryStep::Gone => {
                 self.known = None;
                 self.noted_at = None;
+                self.people = People::default();
                 self.twins.clear();
                 self.doubt = None;
                 self.refused = None;
@@ -395,6 +441,12 @@ impl Entry {
             } else if let Some(twin) = self.twins.iter_mut().find(|t| t.ticket == *about) {
                 twin.told = true;
             }
+            return;
+        }
+        if line.call != Some(DeskCall::Note) {
+            self.touched = line.at;
+        } else if self.is_objection(line) {
+            self.people.answered();
             return;
         }
         match line.call {

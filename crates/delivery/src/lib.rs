@@ -31,9 +31,10 @@ mod desired;
 mod entry;
 mod joined;
 mod pace;
+mod queue;
 mod rules;
 
-pub use answer::{Answer, Call, Draft, Note, Outcome, Row, Snapshot};
+pub use answer::{Answer, Call, Changed, Changes, Draft, Note, Outcome, Remark, Row, Snapshot};
 pub use backoff::backoff;
 pub use deliveries::{
     Deliveries, DeliveryState, DeskStatus, Full, Request, Step, TICKETS_MAX, Told, Wake,

@@ -33,6 +33,11 @@ impl Pace {
         }
     }
 
+    /// When one may leave that half of a burst is kept free for.
+    pub(crate) fn next_leaving_half(&self, now: Timestamp) -> Timestamp {
+        Pace { burst_time: self.burst_time / 2 / self.step * self.step, ..self.clone() }.next(now)
+    }
+
     /// One leaves.
     pub(crate) fn take(&mut self, now: Timestamp) {
         self.due = self.due.max(now.as_millis() * 1000) + self.step;

@@ -39,6 +39,11 @@ pub struct DeskRules {
     pub retry_max: Duration,
     /// The longest pause after a refusal that will stand until somebody changes something.
     pub refused_max: Duration,
+    /// How often it is asked what people did to our tickets; zero: never.
+    pub poll: Duration,
+    /// A person closed the ticket of a failure that lasts: after so long it is opened again, after
+    /// twice as long the next time. Zero: never.
+    pub reopen_after: Duration,
     /// What it can do.
     pub can: Abilities,
 }
@@ -60,6 +65,15 @@ pub struct Abilities {
     pub resolve: bool,
     /// Open again.
     pub reopen: bool,
+    /// Tell who owns a ticket. Without it nobody is heard to take one.
+    pub owner: bool,
+    /// Tell what people wrote. Without it their notes stay at the desk.
+    pub remarks: bool,
+    /// Tell the priority as people see it: one that corresponds to none of ours was chosen by a
+    /// person. Elsewhere it may only be that we are not shown it.
+    pub priority_told: bool,
+    /// Tell in one request which tickets changed last. Without it each open ticket is read.
+    pub changes: bool,
 }
 
 impl Abilities {
@@ -72,6 +86,19 @@ impl Abilities {
         priority: true,
         resolve: true,
         reopen: true,
+        owner: true,
+        remarks: true,
+        priority_told: true,
+        changes: true,
+    };
+
+    /// Everything but what tells of people: their state and priority are heard all the same.
+    pub const ONE_WAY: Abilities = Abilities {
+        owner: false,
+        remarks: false,
+        priority_told: false,
+        changes: false,
+        ..Abilities::ALL
     };
 }
 
@@ -93,8 +120,15 @@ impl DeskRules {
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(30),
             refused_max: Duration::from_mins(5),
+            poll: Duration::ZERO,
+            reopen_after: Duration::from_mins(15),
             can: Abilities::ALL,
         }
+    }
+
+    /// Whether people are heard there at all.
+    pub(crate) fn hears(&self) -> bool {
+        !self.poll.is_zero() && !self.dry_run && self.can.read
     }
 
     /// After a request may last have left: how long until a look that shows nothing means that

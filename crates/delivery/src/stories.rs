@@ -161,7 +161,9 @@ fn a_desk_that_drops_keys_is_never_asked_to_create_twice_in_doubt() {
                 Coming::Answer { desk, incident, answer, .. } => {
                     world.deliveries.handle_answer(&desk, &incident, *answer, world.now);
                 }
-                Coming::Commit { .. } => unreachable!(),
+                Coming::Commit { .. } | Coming::Changes { .. } | Coming::Edit { .. } => {
+                    unreachable!()
+                }
             }
         }
     }
@@ -265,13 +267,7 @@ fn of_several_tickets_with_the_key_the_oldest_wins_and_the_others_are_named() {
     let key = model::id::ticket_key(&IncidentId::from_text("a"), INSTANCE, 0);
     for key in ["kent-other", &key, &key] {
         let now = world.now;
-        desk(&mut world, "rt").tickets.push(Ticket {
-            key: key.to_owned(),
-            seen_from: now,
-            open: true,
-            priority: Priority::P2,
-            notes: Vec::new(),
-        });
+        desk(&mut world, "rt").tickets.push(Ticket::new(key, Priority::P2, now));
     }
     world.drive();
     let found = world.lines.iter().find(|l| l.step == DeliveryStep::Found).unwrap();
@@ -338,13 +334,7 @@ fn a_sweep_tells_and_closes_another_ticket_with_the_key_and_asks_nobody_twice() 
         quiet(vec![DeskRules::new("rt")], &[(0, intent("a", 1, IntentOp::Create, Priority::P2))]);
     world.drive();
     let (now, key) = (world.now, model::id::ticket_key(&IncidentId::from_text("a"), INSTANCE, 0));
-    desk(&mut world, "rt").tickets.push(Ticket {
-        key,
-        seen_from: now,
-        open: true,
-        priority: Priority::P2,
-        notes: Vec::new(),
-    });
+    desk(&mut world, "rt").tickets.push(Ticket::new(&key, Priority::P2, now));
     world.loaded.push((DeskCall::Resolve, Fault::LostAfterCommit));
     world.deliveries.sweep();
     world.drive();
@@ -409,6 +399,7 @@ fn a_drain_starts_nothing_and_leaves_nothing_half_done() {
                     lines.push(line);
                 }
                 Step::Call(request) => calls.push(request),
+                Step::Changes { .. } => unreachable!("nobody is listened to"),
             }
         }
         (lines, calls, last)

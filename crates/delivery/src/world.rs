@@ -5,7 +5,7 @@
 //! return everything, or show what they did only after a while, all within their visibility delay.
 //! Whatever happens, in the end every incident has exactly one ticket that shows what it should.
 
-use crate::answer::{Answer, Call, Note, Outcome, Row, Snapshot};
+use crate::answer::{Answer, Call, Changed, Changes, Note, Outcome, Remark, Row, Snapshot};
 use crate::deliveries::{Deliveries, Request, Step};
 use crate::desired::Destination;
 use crate::rules::DeskRules;
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 #[path = "pacing.rs"]
 mod pacing;
+#[path = "people.rs"]
+mod people;
 #[path = "stories.rs"]
 mod stories;
 
@@ -73,6 +75,32 @@ struct Ticket {
     open: bool,
     priority: Priority,
     notes: Vec<String>,
+    owner: Option<String>,
+    /// What people wrote.
+    remarks: Vec<Remark>,
+    /// The person who changed it last.
+    last: Option<String>,
+    /// Counts its changes, ours among them.
+    changes: u32,
+    /// The number of the ticket that it was merged into.
+    merged_into: Option<usize>,
+}
+
+impl Ticket {
+    fn new(key: &str, priority: Priority, seen_from: Timestamp) -> Ticket {
+        Ticket {
+            key: key.to_owned(),
+            seen_from,
+            open: true,
+            priority,
+            notes: Vec::new(),
+            owner: None,
+            remarks: Vec::new(),
+            last: None,
+            changes: 0,
+            merged_into: None,
+        }
+    }
 }
 
 /// A desk.
@@ -103,34 +131,38 @@ impl Desk {
         self.deleted.is_some_and(|n| n.to_string() == at.id)
     }
 
+    /// As it is read, whatever it was merged into.
     fn ticket(&mut self, at: &TicketRef) -> &mut Ticket {
         let n: usize = at.id.parse().expect("our ids are numbers");
+        let n = self.tickets[n - 1].merged_into.unwrap_or(n);
         &mut self.tickets[n - 1]
+    }
+
+    fn written(&mut self, at: &TicketRef) -> &mut Ticket {
+        let t = self.ticket(at);
+        t.changes += 1;
+        t.last = None;
+        t
     }
 
     fn commit(&mut self, call: &Call, lag: Duration, now: Timestamp) -> Answer {
         match call {
             Call::Create(draft) => {
                 assert!(draft.text.ends_with(&format!("[kent:{}]", draft.key)));
-                self.tickets.push(Ticket {
-                    key: if self.drops_keys { String::new() } else { draft.key.clone() },
-                    seen_from: now + lag,
-                    open: true,
-                    priority: draft.priority,
-                    notes: Vec::new(),
-                });
+                let key = if self.drops_keys { "" } else { &draft.key };
+                self.tickets.push(Ticket::new(key, draft.priority, now + lag));
                 let id = self.tickets.len().to_string();
                 return Answer::Created(Outcome::Done(TicketRef { id, url: None }));
             }
             Call::Note { ticket, note } => {
                 assert!(note.text.ends_with(&Note::marker(&note.operation)));
                 let said = Note::operations_in(&note.text).map(str::to_owned);
-                self.ticket(ticket).notes.extend(said);
+                self.written(ticket).notes.extend(said);
                 self.noted.push((ticket.id.clone(), now));
             }
-            Call::Priority { ticket, priority } => self.ticket(ticket).priority = *priority,
-            Call::Resolve { ticket } => self.ticket(ticket).open = false,
-            Call::Reopen { ticket } => self.ticket(ticket).open = true,
+            Call::Priority { ticket, priority } => self.written(ticket).priority = *priority,
+            Call::Resolve { ticket } => self.written(ticket).open = false,
+            Call::Reopen { ticket } => self.written(ticket).open = true,
             Call::Find { .. } | Call::Read { .. } => unreachable!("looks commit nothing"),
         }
         Answer::Written(Outcome::Done(()))
@@ -157,13 +189,20 @@ impl Desk {
                 Answer::Ticket(Outcome::Done(Snapshot { gone: true, ..Snapshot::default() }))
             }
             Call::Read { ticket, notes } => {
+                let n: usize = ticket.id.parse().expect("our ids are numbers");
+                let into = self.tickets[n - 1].merged_into;
                 let t = self.ticket(ticket).clone();
                 Answer::Ticket(Outcome::Done(Snapshot {
-                    gone: false,
                     key: (!t.key.is_empty()).then_some(t.key),
                     open: t.open,
                     priorities: vec![t.priority],
                     notes: if *notes { t.notes } else { Vec::new() },
+                    merged_into: into.map(|n| TicketRef { id: n.to_string(), url: None }),
+                    owner: t.owner,
+                    last: t.last,
+                    changed: Some(format!("{:09}", t.changes)),
+                    remarks: if *notes { t.remarks } else { Vec::new() },
+                    gone: false,
                 }))
             }
             _ => unreachable!("writes are no looks"),
@@ -200,6 +239,17 @@ enum Coming {
         call: Box<Call>,
         lag: Duration,
     },
+    /// A desk tells the process that asked what changed.
+    Changes {
+        life: u32,
+        desk: Arc<str>,
+    },
+    /// A person does something to the ticket of this number.
+    Edit {
+        desk: Arc<str>,
+        ticket: usize,
+        edit: people::Edit,
+    },
 }
 
 struct World {
@@ -221,6 +271,12 @@ struct World {
     mutation: Mutation,
     /// What goes wrong with the next request of a kind, besides chance.
     loaded: Vec<(DeskCall, Fault)>,
+    /// Nothing is told beyond, where people are listened to without end.
+    until: Timestamp,
+    /// What people did, and when.
+    edits: Vec<(Timestamp, usize, people::Edit)>,
+    /// The requests that wrote.
+    written: Vec<(Timestamp, Call)>,
 }
 
 const INSTANCE: &str = "noc";
@@ -245,6 +301,9 @@ impl World {
             crashes: 0,
             mutation: Mutation::None,
             loaded: Vec::new(),
+            until: Timestamp::MAX,
+            edits: Vec::new(),
+            written: Vec::new(),
         }
     }
 
@@ -296,6 +355,9 @@ impl World {
         let at = self.desks.get_mut(&desk).expect("only desks that exist are asked");
         let writes = call.kind().writes();
         at.writes += usize::from(writes);
+        if writes {
+            self.written.push((now, call.clone()));
+        }
         let down = at.down_until.is_some_and(|until| now < until);
         let mut answer = if down {
             failed(&call, Outcome::Rejected { retry: true, reason: "connection refused".into() })
@@ -404,6 +466,10 @@ impl World {
                         last = number;
                         batch.push(line);
                     }
+                    Step::Changes { desk, .. } => {
+                        let life = self.life;
+                        self.later(Duration::from_millis(30), Coming::Changes { life, desk });
+                    }
                     Step::Call(request) => {
                         self.send(*request);
                         if self.may_crash() {
@@ -442,6 +508,9 @@ impl World {
             let next = self.coming.keys().next().map(|(at, _)| *at);
             let wake = self.deliveries.poll_timeout(self.now).map(|(at, _)| at);
             let Some(at) = next.into_iter().chain(wake).min() else { return };
+            if at > self.until {
+                return;
+            }
             self.now = self.now.max(at);
             let due: Vec<_> = self.coming.range(..=(self.now, u64::MAX)).map(|(k, _)| *k).collect();
             for key in due {
@@ -456,6 +525,14 @@ impl World {
                         self.deliveries.handle_answer(&desk, &incident, *answer, self.now);
                     }
                     Coming::Answer { .. } => {}
+                    Coming::Changes { life, desk } => {
+                        if life == self.life {
+                            let rows = self.desks[&desk].changed();
+                            let now = self.now;
+                            self.deliveries.handle_changes(&desk, Outcome::Done(rows), now);
+                        }
+                    }
+                    Coming::Edit { desk, ticket, edit } => self.edit(desk, ticket, edit),
                     Coming::Commit { desk, call, lag } => {
                         let now = self.now;
                         self.desks.get_mut(&desk).expect("it exists").commit(&call, lag, now);

@@ -75,6 +75,7 @@ fn run(rules: DeskRules) -> BTreeMap<Priority, Vec<Duration>> {
                     events.push(Reverse((now + LATENCY, Event::Answered(requests.len()))));
                     requests.push(Some((request.incident, request.call)));
                 }
+                Step::Changes { .. } => unreachable!("nobody is listened to"),
             }
         }
         if let Some(number) = last {

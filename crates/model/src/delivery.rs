@@ -2,6 +2,7 @@
 //! and from which the ticket view is built.
 
 use crate::decision::{IntentOp, Priority, words};
+use crate::event::DeskChange;
 use crate::id::IncidentId;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ words! {
         DryRun = "dry-run",
         /// Another open ticket has the key as well: `about`. It is told which one counts and closed.
         Twin = "twin",
+        /// The ticket is not as we left it: a person did what `heard` says. What of it an incident
+        /// should know is in the journal as `desk` events already.
+        Heard = "heard",
         /// The ticket is not there any more: somebody deleted it. From now on the key is that of its
         /// successor.
         Gone = "gone",
@@ -127,6 +131,34 @@ pub struct DeliveryLine {
     pub priority: Option<Priority>,
     /// Whether it is open as far as known; before there is a ticket, whether it shall be.
     pub open: bool,
+    /// What people did to it: on `heard`, and on a `gone` that a person brought about.
+    pub heard: Option<Heard>,
     /// One sentence for a person.
     pub reason: String,
+}
+
+/// What people did to a ticket since it was last looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// What the incident should know; it may be that nothing is.
+    pub news: Vec<News>,
+    /// Who owns the ticket, or owned it last.
+    pub owner: Option<String>,
+    /// The newest note of a person that was heard, by the desk's own id.
+    pub note: Option<String>,
+    /// How often a person has closed the ticket while the failure lasted.
+    pub closures: u32,
+}
+
+/// One thing that a person did to a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    /// What.
+    pub change: DeskChange,
+    /// Who, where the desk says so.
+    pub by: Option<String>,
+    /// What a note says.
+    pub text: Option<String>,
+    /// The priority that was chosen, where it corresponds to one of ours.
+    pub priority: Option<Priority>,
 }

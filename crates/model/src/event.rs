@@ -225,10 +225,17 @@ pub struct DeskNews {
     pub change: DeskChange,
     /// By whom, where the desk says so.
     pub by: Option<String>,
+    /// What was written, of a note; cut to [`DESK_TEXT_MAX`] bytes.
+    pub text: Option<String>,
+    /// The priority that was chosen, where it corresponds to one of ours.
+    pub priority: Option<Priority>,
 }
 
+/// The longest text of a note that is heard, in bytes; the whole of it stands on the ticket.
+pub const DESK_TEXT_MAX: usize = 2000;
+
 /// What a person did to a ticket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeskChange {
     /// Somebody owns it now.
     Taken,

@@ -22,7 +22,7 @@ pub use decision::{
     Affected, AlarmLine, AlarmState, Change, Condition, Decision, IncidentLine, Intent, IntentOp,
     Priority, Scope, Verdict, VerdictLine, Work,
 };
-pub use delivery::{DeliveryLine, DeliveryStep, DeskCall, TicketRef};
+pub use delivery::{DeliveryLine, DeliveryStep, DeskCall, Heard, News, TicketRef};
 pub use event::{
     Command, DeskChange, DeskNews, Event, Kind, Observation, Operation, Outcome, Severity, Signal,
     SignalState, Values,

@@ -453,6 +453,7 @@ impl World {
                     process.batch.push(line);
                     process.last = number;
                 }
+                Some(Step::Changes { .. }) => unreachable!("nobody is listened to here"),
                 Some(Step::Call(request)) => {
                     process.in_hand = Some(*request);
                     if self.interrupted(at, true) {

@@ -114,11 +114,11 @@ impl FakeDesk {
             Call::Read { ticket, notes } => {
                 let t = self.ticket(ticket);
                 Answer::Ticket(Outcome::Done(Snapshot {
-                    gone: false,
                     key: t.key.clone(),
                     open: t.open,
                     priorities: vec![t.priority],
                     notes: if *notes { t.notes.clone() } else { Vec::new() },
+                    ..Snapshot::default()
                 }))
             }
             _ => panic!("a write is no look"),

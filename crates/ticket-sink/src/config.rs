@@ -66,6 +66,15 @@ pub struct DeskConfig {
     /// The longest pause before a request that failed is tried again.
     #[serde(default = "default_retry_max")]
     pub retry_max: String,
+    /// How often it is asked what people did to our tickets: taken, noted, closed, given another
+    /// priority, merged, deleted. 0: nobody is listened to.
+    #[serde(default = "default_poll")]
+    pub poll: String,
+    /// A person closed the ticket of a failure that lasts: they are told so in a note, and unless it
+    /// is over by then the ticket is opened again after this long (the next time after twice as
+    /// long). 0: never.
+    #[serde(default = "default_reopen_after")]
+    pub reopen_after: String,
 
     // --- who we are there ---
     /// An API token. Redmine: the API key of a user.
@@ -302,6 +311,8 @@ pub struct OperationConfig {
     pub status: Option<String>,
     /// find, read: where the priority is.
     pub priority: Option<String>,
+    /// read: where the name of the person is who owns it; empty or absent while nobody does.
+    pub owner: Option<String>,
     /// read: where the list of notes is, …
     pub notes: Option<String>,
     /// … and where in a note its text is; empty when a note is the text itself.
@@ -320,6 +331,9 @@ pub struct DeskProblem {
     pub message: String,
 }
 
+/// A desk is asked what people did at most this often.
+const POLL_MIN: Duration = Duration::from_secs(1);
+
 fn default_timeout() -> String {
     "10s".into()
 }
@@ -331,6 +345,12 @@ fn default_commit_delay() -> String {
 }
 fn default_retry_max() -> String {
     "30s".into()
+}
+fn default_poll() -> String {
+    "30s".into()
+}
+fn default_reopen_after() -> String {
+    "15m".into()
 }
 fn default_max_in_flight() -> u32 {
     4
@@ -357,6 +377,8 @@ impl DeskConfig {
             visibility_delay: None,
             empty_finds: None,
             retry_max: default_retry_max(),
+            poll: default_poll(),
+            reopen_after: default_reopen_after(),
             token: None,
             token_file: None,
             user: None,
@@ -461,12 +483,17 @@ impl DeskConfig {
             ("commit_delay", Some(&self.commit_delay)),
             ("visibility_delay", self.visibility_delay.as_ref()),
             ("retry_max", Some(&self.retry_max)),
+            ("poll", Some(&self.poll)),
+            ("reopen_after", Some(&self.reopen_after)),
         ] {
             let Some(text) = text else { continue };
             match parse_duration(text) {
                 Err(message) => problem(key, message),
-                Ok(d) if d.is_zero() && !key.ends_with("_delay") && key != "note_every" => {
+                Ok(d) if d.is_zero() && matches!(key, "timeout" | "retry_max") => {
                     problem(key, "must be longer than zero".into());
+                }
+                Ok(d) if key == "poll" && !d.is_zero() && d < POLL_MIN => {
+                    problem(key, "must be at least 1s, or 0 to listen to nobody".into());
                 }
                 Ok(_) => {}
             }

@@ -1,7 +1,7 @@
 //! What every desk can be asked, whatever it is.
 
 use async_trait::async_trait;
-use delivery::{Answer, Call, DeskRules, Draft, Note, Outcome, Row, Snapshot};
+use delivery::{Answer, Call, Changes, DeskRules, Draft, Note, Outcome, Row, Snapshot};
 use model::{Priority, TicketRef};
 
 /// A ticket system.
@@ -37,6 +37,13 @@ pub trait Desk: Send + Sync + 'static {
 
     /// Reads it, with the operation ids of its notes when asked for.
     async fn read(&self, ticket: &TicketRef, notes: bool) -> Outcome<Snapshot>;
+
+    /// Which tickets with a key of ours changed last. Only asked where [`delivery::Abilities`] say
+    /// that the desk can tell.
+    async fn changes(&self) -> Outcome<Changes> {
+        let reason = "this desk cannot tell which tickets changed".into();
+        Outcome::Rejected { retry: false, reason }
+    }
 
     /// Ends what is kept open there, a session. Nothing is lost where this is left out: the desk ends
     /// it by itself later.

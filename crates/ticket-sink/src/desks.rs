@@ -143,6 +143,13 @@ fn rules(config: &DeskConfig) -> DeskRules {
         per_minute: config.per_minute,
         note_every: DeskConfig::duration(&config.note_every, Duration::from_mins(1)),
         retry_max: DeskConfig::duration(&config.retry_max, Duration::from_secs(30)),
+        // Nobody but we writes the built-in one.
+        poll: if builtin {
+            Duration::ZERO
+        } else {
+            DeskConfig::duration(&config.poll, Duration::from_secs(30))
+        },
+        reopen_after: DeskConfig::duration(&config.reopen_after, Duration::from_mins(15)),
         can: match config.kind {
             DeskKind::Rt => rt::abilities(),
             DeskKind::Zammad => zammad::abilities(),
@@ -155,7 +162,7 @@ fn rules(config: &DeskConfig) -> DeskRules {
             DeskKind::Redmine => redmine::abilities(),
             DeskKind::Znuny => znuny::abilities(),
             DeskKind::Generic => generic::abilities(config),
-            DeskKind::Builtin => Abilities::ALL,
+            DeskKind::Builtin => Abilities::ONE_WAY,
         },
         ..DeskRules::new(&config.name)
     }

@@ -6,7 +6,9 @@
 
 use crate::desk::{Desk, lost, put};
 use async_trait::async_trait;
-use delivery::{Answer, Deliveries, DeliveryState, DeskStatus, Destination, Request, Step};
+use delivery::{
+    Answer, Changes, Deliveries, DeliveryState, DeskStatus, Destination, Outcome, Request, Step,
+};
 use model::{DeliveryLine, DeliveryStep, DeskCall, IncidentId, Intent, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -39,6 +41,11 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 pub trait Recorder: Send + Sync + 'static {
     /// Returns the number of the newest record once the lines are durable.
     async fn record(&self, lines: &[DeliveryLine]) -> Result<u64, RecordError>;
+
+    /// Hands over what people did to tickets, in the lines that have [`DeliveryLine::heard`]: `Ok`
+    /// means that it is durable where incidents hear of it. Called before such lines are recorded;
+    /// after a crash in between it is called again with the same.
+    async fn hear(&self, lines: &[DeliveryLine]) -> Result<(), RecordError>;
 }
 
 /// Why lines are not durable.
@@ -66,6 +73,13 @@ pub enum Input {
     Forget(IncidentId),
     /// Look at every ticket once more, now.
     Sweep,
+    /// Something is said to have happened to a ticket: read it soon. Nothing else is believed.
+    Look {
+        /// On this desk.
+        desk: Arc<str>,
+        /// The desk's own id of it.
+        ticket: String,
+    },
     /// What is on record, for a snapshot. Every input sent before is in it.
     Snapshot(oneshot::Sender<Snapshot>),
 }
@@ -92,7 +106,7 @@ pub struct Driver {
     clock: Clock,
     calls: JoinSet<Ended>,
     /// Of each call under way, so that one that panics is answered as well.
-    under_way: HashMap<tokio::task::Id, (Arc<str>, IncidentId, Answer)>,
+    under_way: HashMap<tokio::task::Id, Ended>,
     /// Lines that are being made durable, and the number of the last of them.
     batch: (Vec<DeliveryLine>, u64),
     /// An input for which there is no room yet.
@@ -106,8 +120,12 @@ pub struct Driver {
 /// A call that ended.
 struct Ended {
     desk: Arc<str>,
-    incident: IncidentId,
-    answer: Answer,
+    what: EndedWith,
+}
+
+enum EndedWith {
+    Answer(IncidentId, Answer),
+    Changes(Outcome<Changes>),
 }
 
 impl Driver {
@@ -248,6 +266,7 @@ impl Driver {
                         self.batch.1 = number;
                     }
                     Step::Call(request) => self.send(*request),
+                    Step::Changes { desk, deadline } => self.ask_changes(desk, deadline),
                 }
             }
             if self.batch.0.is_empty() {
@@ -281,14 +300,26 @@ impl Driver {
     async fn make_durable(&self) -> Result<u64, RecordError> {
         let batch = &self.batch.0;
         let mut pause = Duration::from_millis(50);
+        let mut unheard =
+            batch.iter().any(|l| l.heard.as_ref().is_some_and(|h| !h.news.is_empty()));
         loop {
-            match self.recorder.record(batch).await {
+            let outcome = if unheard {
+                self.recorder.hear(batch).await.map(|()| {
+                    unheard = false;
+                    None
+                })
+            } else {
+                self.recorder.record(batch).await.map(Some)
+            };
+            match outcome {
+                Ok(None) => {}
+                Ok(Some(number)) => return Ok(number),
+                Err(RecordError::Fenced) => return Err(RecordError::Fenced),
                 Err(RecordError::Unavailable(reason)) => {
                     tracing::warn!(%reason, lines = batch.len(), "delivery lines wait for the journal");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RECORD_PAUSE_MAX);
                 }
-                done => return done,
             }
         }
     }
@@ -309,6 +340,7 @@ impl Driver {
                 | DeliveryStep::GivenUp
                 | DeliveryStep::Gone
                 | DeliveryStep::Twin
+                | DeliveryStep::Heard
                 | DeliveryStep::Unkeyed
                 | DeliveryStep::Unanswered => tracing::warn!(
                     desk = &*line.desk, incident = %line.incident, step = line.step.word(),
@@ -334,6 +366,15 @@ impl Driver {
             }
             Input::Forget(incident) => self.deliveries.forget(&incident),
             Input::Sweep => self.deliveries.sweep(),
+            Input::Look { desk, ticket } => {
+                if !self.deliveries.hint(&desk, &ticket) {
+                    tracing::debug!(
+                        desk = &*desk,
+                        ticket,
+                        "a hint about a ticket that is none of ours"
+                    );
+                }
+            }
             Input::Snapshot(to) => {
                 let state = self.deliveries.snapshot();
                 // Whoever asked may have stopped waiting.
@@ -349,14 +390,15 @@ impl Driver {
             self.telemetry.delivery.first_request_left(now.since(received));
         }
         let unanswered = lost(&call, "the request broke off inside kentongan");
-        let under_way = (name.clone(), incident.clone(), unanswered);
+        let under_way =
+            Ended { desk: name.clone(), what: EndedWith::Answer(incident.clone(), unanswered) };
         let desk = self.desks.get(&name).cloned();
         let telemetry = self.telemetry.clone();
         let left = deadline.since(now);
         let task = self.calls.spawn(async move {
             let Some(desk) = desk else {
                 let answer = lost(&call, "the desk is not configured");
-                return Ended { desk: name, incident, answer };
+                return Ended { desk: name, what: EndedWith::Answer(incident, answer) };
             };
             let started = Instant::now();
             let answer = tokio::time::timeout(left, put(&*desk, &call))
@@ -369,7 +411,30 @@ impl Driver {
                 answer.word(),
                 started.elapsed(),
             );
-            Ended { desk: name, incident, answer }
+            Ended { desk: name, what: EndedWith::Answer(incident, answer) }
+        });
+        self.under_way.insert(task.id(), under_way);
+    }
+
+    fn ask_changes(&mut self, name: Arc<str>, deadline: Timestamp) {
+        let unanswered = |reason: &str| Outcome::Unknown { reason: reason.to_owned() };
+        let what = EndedWith::Changes(unanswered("the request broke off inside kentongan"));
+        let under_way = Ended { desk: name.clone(), what };
+        let desk = self.desks.get(&name).cloned();
+        let telemetry = self.telemetry.clone();
+        let left = deadline.since(self.clock.now());
+        let task = self.calls.spawn(async move {
+            let Some(desk) = desk else {
+                let changes = unanswered("the desk is not configured");
+                return Ended { desk: name, what: EndedWith::Changes(changes) };
+            };
+            let started = Instant::now();
+            let changes = tokio::time::timeout(left, desk.changes())
+                .await
+                .unwrap_or_else(|_| unanswered("no answer in time"));
+            let took = started.elapsed();
+            telemetry.delivery.call_ended(&name, desk.kind(), "changes", changes.word(), took);
+            Ended { desk: name, what: EndedWith::Changes(changes) }
         });
         self.under_way.insert(task.id(), under_way);
     }
@@ -381,15 +446,29 @@ impl Driver {
                 ended
             }
             Err(error) => {
-                let Some((desk, incident, answer)) = self.under_way.remove(&error.id()) else {
+                let Some(ended) = self.under_way.remove(&error.id()) else {
                     return;
                 };
-                tracing::error!(desk = &*desk, %incident, %error, "a request to a desk broke off inside kentongan");
-                Ended { desk, incident, answer }
+                tracing::error!(desk = &*ended.desk, %error, "a request to a desk broke off inside kentongan");
+                ended
             }
         };
         let now = self.clock.now();
-        self.deliveries.handle_answer(&ended.desk, &ended.incident, ended.answer, now);
+        match ended.what {
+            EndedWith::Answer(incident, answer) => {
+                self.deliveries.handle_answer(&ended.desk, &incident, answer, now);
+            }
+            EndedWith::Changes(changes) => {
+                if let Outcome::Rejected { reason, .. } | Outcome::Unknown { reason } = &changes {
+                    tracing::warn!(
+                        desk = &*ended.desk,
+                        reason,
+                        "the desk did not say which tickets changed"
+                    );
+                }
+                self.deliveries.handle_changes(&ended.desk, changes, now);
+            }
+        }
     }
 }
 

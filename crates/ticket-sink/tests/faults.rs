@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 struct Memory {
     lines: Mutex<Vec<DeliveryLine>>,
     refuse: Mutex<Vec<RecordError>>,
+    /// What incidents heard of people, and how many lines were on record by then.
+    heard: Mutex<Vec<(usize, Vec<DeliveryLine>)>>,
 }
 
 #[async_trait]
@@ -32,6 +34,12 @@ impl Recorder for Memory {
         let mut all = self.lines.lock().unwrap();
         all.extend_from_slice(lines);
         Ok(all.len() as u64)
+    }
+
+    async fn hear(&self, lines: &[DeliveryLine]) -> Result<(), RecordError> {
+        let recorded = self.lines.lock().unwrap().len();
+        self.heard.lock().unwrap().push((recorded, lines.to_vec()));
+        Ok(())
     }
 }
 

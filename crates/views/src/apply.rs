@@ -172,6 +172,8 @@ impl<'a> Applying<'a> {
             && !matches!(i.work, Work::Resolved | Work::Closed);
         let at = i.at.as_millis();
         let when = |yes: bool| yes.then_some(at);
+        // Whoever takes the ticket has seen it.
+        let seen = matches!(i.change, Change::Acknowledged | Change::Assigned);
         let affected = serde_json::json!({
             "devices": i.affected.devices, "sites": i.affected.sites,
             "services": i.affected.services, "users": i.affected.users,
@@ -212,8 +214,8 @@ impl<'a> Applying<'a> {
                 when(i.change == Change::Recovered),
                 when(!open && i.change != Change::Closed),
                 when(matches!(i.change, Change::Closed)),
-                when(i.change == Change::Acknowledged),
-                (i.change == Change::Acknowledged).then_some(i.by.as_deref()).flatten(),
+                when(seen),
+                seen.then_some(i.by.as_deref()).flatten(),
                 i.change.word(),
                 cut(&i.reason),
                 i.into.as_ref().map(IncidentId::as_str),
@@ -430,8 +432,8 @@ struct Entry<'a> {
 /// Whether the desk has been told: one word for the many steps.
 fn told(d: &DeliveryLine) -> &'static str {
     use DeliveryStep::{
-        Checked, Confirmed, Doubtful, DryRun, Found, GivenUp, Gone, NotFound, Refused, Reserved,
-        Sending, Settled, Twin, Unable, Unanswered, Unkeyed,
+        Checked, Confirmed, Doubtful, DryRun, Found, GivenUp, Gone, Heard, NotFound, Refused,
+        Reserved, Sending, Settled, Twin, Unable, Unanswered, Unkeyed,
     };
     let known = d.ticket.is_some();
     match d.step {
@@ -440,11 +442,13 @@ fn told(d: &DeliveryLine) -> &'static str {
         // A look after a doubt that shows nothing, or fails, leaves the doubt as it was; a look
         // before anything was sent has no deadline to be in doubt about.
         NotFound | Unanswered if !known && d.deadline.is_some() => "doubtful",
-        Confirmed | Found | Checked | Settled | GivenUp | Unable | Unkeyed | Twin if known => {
+        Confirmed | Found | Checked | Settled | GivenUp | Unable | Unkeyed | Twin | Heard
+            if known =>
+        {
             "told"
         }
         Reserved | Sending | Refused | NotFound | Unanswered | Confirmed | Found | Checked
-        | Settled | GivenUp | Unable | Unkeyed | Twin | Gone => "pending",
+        | Settled | GivenUp | Unable | Unkeyed | Twin | Heard | Gone => "pending",
     }
 }
 
@@ -465,6 +469,7 @@ fn worth_telling(d: &DeliveryLine) -> bool {
         | DeliveryStep::Unkeyed
         | DeliveryStep::Unable
         | DeliveryStep::Twin
+        | DeliveryStep::Heard
         | DeliveryStep::Gone
         | DeliveryStep::DryRun => true,
     }

@@ -142,6 +142,7 @@ fn step(seconds: u64, id: &str, step: DeliveryStep, ticket: Option<&str>) -> Del
         about: None,
         priority: Some(Priority::P1),
         open: true,
+        heard: None,
         reason: String::new(),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::decision::{DecisionError, incident_of, open, read, time, word};
 use crate::json;
-use model::delivery::{DeliveryLine, DeliveryStep, DeskCall, TicketRef};
+use crate::words;
+use model::delivery::{DeliveryLine, DeliveryStep, DeskCall, Heard, News, TicketRef};
 use model::{IncidentId, IntentOp, Priority, Timestamp};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -46,7 +47,39 @@ pub fn write_delivery(out: &mut Vec<u8>, line: &DeliveryLine) {
     }
     json::key(out, "open");
     out.extend_from_slice(if line.open { b"true" } else { b"false" });
+    if let Some(heard) = &line.heard {
+        write_heard(out, heard);
+    }
     json::text_of(out, "reason", &line.reason);
+    out.push(b'}');
+}
+
+fn write_heard(out: &mut Vec<u8>, heard: &Heard) {
+    json::key(out, "heard");
+    out.extend_from_slice(b"{\"news\":[");
+    for (n, news) in heard.news.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"change\":");
+        json::text(out, words::desk_change_word(news.change));
+        for (name, text) in [("by", &news.by), ("text", &news.text)] {
+            if let Some(text) = text {
+                json::text_of(out, name, text);
+            }
+        }
+        if let Some(priority) = news.priority {
+            json::word_of(out, "priority", priority.word());
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+    for (name, text) in [("owner", &heard.owner), ("note", &heard.note)] {
+        if let Some(text) = text {
+            json::text_of(out, name, text);
+        }
+    }
+    json::count_of(out, "closures", heard.closures.into());
     out.push(b'}');
 }
 
@@ -81,7 +114,25 @@ pub fn read_delivery(line: &str) -> Result<DeliveryLine, DecisionError> {
         about: twin.about.map(|t| TicketRef { id: t.id, url: t.url }),
         priority: twin.priority.map(|w| word("priority", &w, Priority::from_word)).transpose()?,
         open: twin.open,
+        heard: twin.heard.map(read_heard).transpose()?,
         reason: twin.reason,
+    })
+}
+
+fn read_heard(twin: HeardTwin<'_>) -> Result<Heard, DecisionError> {
+    let news = twin.news.into_iter().map(|n| {
+        Ok(News {
+            change: word("change", &n.change, words::desk_change)?,
+            by: n.by,
+            text: n.text,
+            priority: n.priority.map(|w| word("priority", &w, Priority::from_word)).transpose()?,
+        })
+    });
+    Ok(Heard {
+        news: news.collect::<Result<_, _>>()?,
+        owner: twin.owner,
+        note: twin.note,
+        closures: twin.closures,
     })
 }
 
@@ -119,7 +170,34 @@ struct DeliveryTwin<'a> {
     #[serde(borrow, default)]
     priority: Option<Cow<'a, str>>,
     open: bool,
+    #[serde(borrow, default)]
+    heard: Option<HeardTwin<'a>>,
     reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeardTwin<'a> {
+    #[serde(borrow)]
+    news: Vec<NewsTwin<'a>>,
+    #[serde(default)]
+    owner: Option<String>,
+    #[serde(default)]
+    note: Option<String>,
+    closures: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewsTwin<'a> {
+    #[serde(borrow)]
+    change: Cow<'a, str>,
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(borrow, default)]
+    priority: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]

@@ -138,6 +138,12 @@ pub fn write_event(out: &mut Vec<u8>, seq: Option<u64>, event: &Event<'_>) {
             if let Some(by) = &d.by {
                 json::text_of(out, "by", by);
             }
+            if let Some(text) = &d.text {
+                json::text_of(out, "text", text);
+            }
+            if let Some(priority) = d.priority {
+                json::word_of(out, "priority", priority.word());
+            }
         }
         Kind::Config { hash, instance } => {
             json::text_of(out, "hash", hash);
@@ -479,7 +485,7 @@ impl<'a> Flat<'a> {
 
     fn desk(&mut self) -> Result<DeskNews, EventError> {
         const WHAT: &str = "desk news";
-        self.only(bits!(Desk Incident Change By), WHAT)?;
+        self.only(bits!(Desk Incident Change By Text Priority), WHAT)?;
         let change = self.needed(Key::Change, WHAT)?;
         Ok(DeskNews {
             desk: self.id(Key::Desk, WHAT)?.into_owned(),
@@ -487,6 +493,19 @@ impl<'a> Flat<'a> {
             change: words::desk_change(&change)
                 .ok_or_else(|| unknown_word("change", &change, words::DESK_CHANGES))?,
             by: self.optional_id(Key::By)?.map(Cow::into_owned),
+            text: if self.has(Key::Text) {
+                let text = self.take(Key::Text);
+                Some(long(Key::Text, text)?)
+            } else {
+                None
+            },
+            priority: if self.has(Key::Priority) {
+                let word = self.take(Key::Priority);
+                let priority = Priority::from_word(&word);
+                Some(priority.ok_or_else(|| unknown_word("priority", &word, words::PRIORITIES))?)
+            } else {
+                None
+            },
         })
     }
 

@@ -122,6 +122,8 @@ pub fn event_schema() -> Value {
                 "incident": incident(),
                 "change": {"enum": words::DESK_CHANGES},
                 "by": id("By whom, where the desk says so."),
+                "text": {"description": "What a note says.", "type": "string", "maxLength": limits::TEXT_MAX},
+                "priority": {"enum": words::PRIORITIES, "description": "The priority that was chosen, where it corresponds to one of ours."},
             }),
             &["desk", "incident", "change"],
             "What was seen on a ticket of ours.",

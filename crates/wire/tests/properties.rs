@@ -127,8 +127,11 @@ fn kind() -> impl Strategy<Value = Kind<'static>> {
                 })
             }),
         2 => (id(), operation()).prop_map(|(by, operation)| Kind::Command(Command { by, operation })),
-        1 => (id(), incident(), select(&DeskChange::ALL[..]), of(id()))
-            .prop_map(|(desk, incident, change, by)| Kind::Desk(DeskNews { desk, incident, change, by })),
+        1 => (id(), incident(), select(&DeskChange::ALL[..]), of(id()), of(prose()),
+              of(select(Priority::ALL)))
+            .prop_map(|(desk, incident, change, by, text, priority)| {
+                Kind::Desk(DeskNews { desk, incident, change, by, text, priority })
+            }),
         1 => (id(), of(id())).prop_map(|(hash, instance)| Kind::Config { hash, instance }),
         1 => time().prop_map(|since| Kind::Gap { since }),
         1 => Just(Kind::Tick),
@@ -259,7 +262,7 @@ fn delivery() -> impl Strategy<Value = DeliveryLine> {
             any::<u32>(),
         ),
         (of(time()), of(time()), of((prose(), of(prose()))), of(select(Priority::ALL))),
-        (any::<bool>(), prose(), of((prose(), of(prose())))),
+        (any::<bool>(), prose(), of((prose(), of(prose()))), of(heard())),
     )
         .prop_map(|(a, b, c, d)| DeliveryLine {
             at: a.0,
@@ -279,8 +282,18 @@ fn delivery() -> impl Strategy<Value = DeliveryLine> {
             about: d.2.map(|(id, url)| TicketRef { id, url }),
             priority: c.3,
             open: d.0,
+            heard: d.3,
             reason: d.1,
         })
+}
+
+fn heard() -> impl Strategy<Value = Heard> {
+    use proptest::option::of;
+    use proptest::sample::select;
+    let news = (select(&DeskChange::ALL[..]), of(id()), of(prose()), of(select(Priority::ALL)))
+        .prop_map(|(change, by, text, priority)| News { change, by, text, priority });
+    (proptest::collection::vec(news, 0..4), of(prose()), of(prose()), any::<u32>())
+        .prop_map(|(news, owner, note, closures)| Heard { news, owner, note, closures })
 }
 
 fn written(seq: Option<u64>, event: &Event<'_>) -> String {

@@ -237,6 +237,7 @@ impl World {
             about: None,
             priority: Some(Priority::P1),
             open: true,
+            heard: None,
             reason: if ticket.is_some() {
                 String::new()
             } else {

@@ -63,6 +63,8 @@ pub fn desk(incident: IncidentId, change: u8) -> Kind<'static> {
         incident,
         change: DeskChange::ALL[usize::from(change)],
         by: None,
+        text: None,
+        priority: None,
     })
 }
 

@@ -47,10 +47,10 @@ impl Entry {
             Next::Check
         } else if self.pending(known, rules).is_some() {
             self.next_to_say(known, rules, now)
-        } else if known.priority.is_some_and(|p| p != self.desired.priority) {
-            Next::SetPriority
-        } else if known.open != self.desired.open {
-            Next::SetState
+        } else if self.objects() {
+            Next::Object
+        } else if let Some(field) = self.next_field(known, rules, now) {
+            field
         } else if self.settled < self.desired.revision {
             Next::Settle
         } else if let Some(twin) = self.twins.first() {
@@ -60,7 +60,7 @@ impl Entry {
         } else if self.to_sweep {
             Next::Sweep
         } else {
-            Next::Nothing
+            self.next_watch(rules).unwrap_or(Next::Nothing)
         }
     }
 
@@ -71,12 +71,15 @@ impl Entry {
             *until > now && !rules.note_every.is_zero() && rules.can.note && !rules.dry_run
         });
         let Some(until) = until else { return Next::Say };
-        if known.priority.is_some_and(|p| p != self.desired.priority) {
-            Next::SetPriority
-        } else if self.desired.open && !known.open {
-            Next::SetState
-        } else {
-            Next::Wait(until)
+        let same = known.priority.is_none_or(|p| p == self.desired.priority);
+        let only_closes = same && !self.desired.open;
+        match self.next_field(known, rules, now).filter(|_| !only_closes) {
+            Some(field) if field != Next::SetState || self.desired.open => field,
+            // People are heard meanwhile.
+            _ => match self.next_watch(rules) {
+                Some(Next::Watch(due)) if due < until => Next::Watch(due),
+                _ => Next::Wait(until),
+            },
         }
     }
 
@@ -199,6 +202,21 @@ impl Entry {
                 };
                 let note = Note { operation: said.last().id.clone(), text: self.note_text(&said) };
                 let call = Call::Note { ticket: known.ticket.clone(), note };
+                self.send(line, call, rules.can.note, rules, now)
+            }
+            Next::Peek | Next::Watch(_) => Plan::Ask(Call::Read {
+                ticket: self.standing(rules)?.ticket.clone(),
+                notes: rules.can.remarks,
+            }),
+            Next::Object => {
+                let note = self.objection(name.incident, rules);
+                let line = DeliveryLine {
+                    call: Some(DeskCall::Note),
+                    op: Some(IntentOp::Note),
+                    operation: Some(note.operation.clone()),
+                    ..line(DeliveryStep::Sending)
+                };
+                let call = Call::Note { ticket: self.standing(rules)?.ticket.clone(), note };
                 self.send(line, call, rules.can.note, rules, now)
             }
             Next::SetPriority => {
@@ -330,6 +348,7 @@ impl Entry {
             about: None,
             priority: self.known.as_ref().map_or(Some(self.desired.priority), |k| k.priority),
             open: self.known.as_ref().map_or(self.desired.open, |k| k.open),
+            heard: None,
             reason: String::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::core_loop::Pulse;
 use super::resume::Resumed;
+use super::sinks::Door;
 use crate::config::{Configuration, Route};
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use correlator::Correlator;
 use delivery::{Deliveries, DeliveryState, DeskStatus, Destination};
 use journal::{Epoch, Journal, JournalError, NewRecord, RecordKind};
 use model::delivery::DeliveryLine;
-use model::{IncidentId, Intent, IntentOp};
+use model::{DeskNews, Event, IncidentId, Intent, IntentOp, Kind};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,8 @@ const SNAPSHOT_WITHIN: Duration = Duration::from_secs(10);
 /// Makes delivery lines durable, as the owner of the records.
 pub struct Recording {
     pub journal: Arc<dyn Journal>,
+    /// The way of what people did at a desk into the journal.
+    pub door: Arc<Door>,
     pub epoch: Epoch,
     pub pulse: Arc<Pulse>,
 }
@@ -57,6 +60,29 @@ impl Recorder for Recording {
             Err(JournalError::Fenced { .. }) => Err(RecordError::Fenced),
             Err(other) => Err(RecordError::Unavailable(other.to_string())),
         }
+    }
+
+    async fn hear(&self, lines: &[DeliveryLine]) -> Result<(), RecordError> {
+        let mut by_desk: BTreeMap<&str, Vec<Event<'static>>> = BTreeMap::new();
+        for line in lines {
+            let events = by_desk.entry(&*line.desk).or_default();
+            for news in line.heard.iter().flat_map(|h| &h.news) {
+                let news = DeskNews {
+                    desk: line.desk.to_string(),
+                    incident: line.incident.clone(),
+                    change: news.change,
+                    by: news.by.clone(),
+                    text: news.text.clone(),
+                    priority: news.priority,
+                };
+                events.push(Event { at: line.at, received: None, kind: Kind::Desk(news) });
+            }
+        }
+        for (desk, events) in by_desk.into_iter().filter(|(_, events)| !events.is_empty()) {
+            let appended = self.door.append(format!("desk:{desk}"), &events).await;
+            appended.map_err(|e| RecordError::Unavailable(e.to_string()))?;
+        }
+        Ok(())
     }
 }
 
@@ -202,7 +228,9 @@ impl Desks {
             let mut said = inner.said.lock().unwrap_or_else(PoisonError::into_inner);
             for line in heard.iter() {
                 let now = match line.step {
-                    S::Confirmed | S::Found | S::NotFound | S::Checked | S::Settled => (true, None),
+                    S::Confirmed | S::Found | S::NotFound | S::Checked | S::Settled | S::Heard => {
+                        (true, None)
+                    }
                     S::Refused | S::Doubtful | S::Unanswered | S::Unkeyed | S::GivenUp => {
                         (false, Some(line.reason.clone()))
                     }

@@ -88,8 +88,14 @@ impl Life {
             resume::resume(&self.journal, &configuration, &self.identity).await.unwrap();
         let events = resume::first_events(&resumed, &configuration, &self.identity, clock());
         let pulse = Pulse::new(resumed.last_record.max(epoch.record));
-        let recording =
-            Recording { journal: self.journal.clone(), epoch: epoch.clone(), pulse: pulse.clone() };
+        resume::keep(&self.journal, &configuration, &self.identity).await.unwrap();
+        door.append("core".into(), &events).await.unwrap();
+        let recording = Recording {
+            journal: self.journal.clone(),
+            door: door.clone(),
+            epoch: epoch.clone(),
+            pulse: pulse.clone(),
+        };
         let over = CancellationToken::new();
         let (desks, _) = Desks::start(
             &configuration,
@@ -101,8 +107,6 @@ impl Life {
         )
         .await
         .unwrap();
-        resume::keep(&self.journal, &configuration, &self.identity).await.unwrap();
-        door.append("core".into(), &events).await.unwrap();
         let (plan, plans) = watch::channel(super::plan::of(&configuration));
         let (asks, _) = mpsc::channel(8);
         let (confirmed, _) = mpsc::channel(8);

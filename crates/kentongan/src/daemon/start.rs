@@ -113,8 +113,17 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
             "the core is back"
         );
         let pulse = Pulse::new(resumed.last_record.max(epoch.record));
-        let recording =
-            Recording { journal: journal.clone(), epoch: epoch.clone(), pulse: pulse.clone() };
+        if let Err(error) = resume::keep(&journal, &configuration, &identity).await {
+            tracing::warn!(%error, "the journal could not keep what the configuration says: a replay of what follows must be told it");
+        }
+        // Before the desks, for they may have news: the first event after a stop is that gap.
+        door.append("core".into(), &events).await.context("journalling the start")?;
+        let recording = Recording {
+            journal: journal.clone(),
+            door: door.clone(),
+            epoch: epoch.clone(),
+            pulse: pulse.clone(),
+        };
         let (desks, task) = Desks::start(
             &configuration,
             &identity,
@@ -125,10 +134,6 @@ async fn serve(path: PathBuf, configuration: Arc<Configuration>, role: Role) -> 
         )
         .await?;
         desks_task = Some(task);
-        if let Err(error) = resume::keep(&journal, &configuration, &identity).await {
-            tracing::warn!(%error, "the journal could not keep what the configuration says: a replay of what follows must be told it");
-        }
-        door.append("core".into(), &events).await.context("journalling the start")?;
         (desks, pulse, Some((epoch, resumed)))
     } else {
         (Desks::none(), Pulse::new(0), None)

@@ -382,11 +382,11 @@ impl Desk for BuiltinDesk {
     async fn read(&self, ticket: &TicketRef, _notes: bool) -> Outcome<Snapshot> {
         match self.get(&ticket.id).await {
             Ok(Some(seen)) => Outcome::Done(Snapshot {
-                gone: false,
                 key: Some(seen.key),
                 open: seen.open,
                 priorities: vec![seen.priority],
                 notes: seen.notes.into_iter().map(|n| n.operation).collect(),
+                ..Snapshot::default()
             }),
             Ok(None) => Outcome::Done(Snapshot { gone: true, ..Snapshot::default() }),
             Err(error) => file(&error),

@@ -191,6 +191,9 @@ pub(crate) fn abilities(config: &DeskConfig) -> Abilities {
         priority: config.priority.is_some(),
         resolve: config.resolve.is_some(),
         reopen: config.reopen.is_some(),
+        owner: config.read.as_ref().is_some_and(|r| r.owner.is_some()),
+        priority_told: config.read.as_ref().is_some_and(|r| r.priority.is_some()),
+        ..Abilities::ONE_WAY
     }
 }
 
@@ -526,6 +529,8 @@ impl Mapping {
             open: self.is_open(&status),
             priorities: self.priorities(read, &ticket),
             notes: operations,
+            owner: text_at(&ticket, read.config.owner.as_ref()),
+            ..Snapshot::default()
         })
     }
 

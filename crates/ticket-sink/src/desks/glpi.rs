@@ -58,7 +58,7 @@ pub(super) fn numbers(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) {
 }
 
 pub(crate) const fn abilities() -> Abilities {
-    Abilities::ALL
+    Abilities::ONE_WAY
 }
 
 /// A GLPI.

@@ -61,6 +61,7 @@ pub(crate) const fn abilities() -> Abilities {
         priority: false,
         resolve: false,
         reopen: false,
+        ..Abilities::ONE_WAY
     }
 }
 

@@ -17,7 +17,9 @@ use crate::desk::Desk;
 use crate::desks::rest;
 use crate::http::{Ask, Http, Login, Reply, Said, success, urlencode};
 use async_trait::async_trait;
-use delivery::{Abilities, DeskRules, Draft, Note, Outcome, Row, Snapshot};
+use delivery::{
+    Abilities, Changed, Changes, DeskRules, Draft, Note, Outcome, Remark, Row, Snapshot,
+};
 use model::{Priority, TicketRef};
 use names::Names;
 use reqwest::Method;
@@ -27,6 +29,9 @@ use tokio::sync::Mutex;
 
 /// The longest subject, in characters; Redmine refuses what is longer.
 const SUBJECT_MAX_CHARS: usize = 255;
+
+/// How many of the issues that changed last are asked for at once; Redmine gives no more.
+const CHANGES_MAX: usize = 100;
 
 /// What brings the notes of an issue along.
 const JOURNALS: &str = "?include=journals";
@@ -308,6 +313,22 @@ impl Desk for RedmineDesk {
             Err(outcome) => outcome,
         }
     }
+
+    async fn changes(&self) -> Outcome<Changes> {
+        let names = match self.names().await {
+            Ok(names) => names,
+            Err(reason) => return Outcome::Unknown { reason },
+        };
+        let changes = Mapping::changes(self.http.send(self.map.changed_last(&names)).await);
+        match changes {
+            // What a stranger sees is not all there is.
+            Outcome::Done(changes) if changes.complete => match self.may_see().await {
+                Ok(()) => Outcome::Done(changes),
+                Err(reason) => Outcome::Unknown { reason },
+            },
+            other => other,
+        }
+    }
 }
 
 impl Mapping {
@@ -361,6 +382,12 @@ impl Mapping {
     fn find(&self, key: &str, names: &Names) -> Ask {
         let (field, key) = (names.key_field, urlencode(key));
         self.get(&format!("issues.json?status_id=*&cf_{field}={key}&limit=100&sort=id"))
+    }
+
+    fn changed_last(&self, names: &Names) -> Ask {
+        let field = names.key_field;
+        let which = format!("status_id=*&cf_{field}=*&sort=updated_on:desc");
+        self.get(&format!("issues.json?{which}&limit={CHANGES_MAX}"))
     }
 
     fn create(&self, draft: &Draft, names: &Names) -> Ask {
@@ -471,13 +498,55 @@ impl Mapping {
     fn snapshot(&self, issue: &Value, names: &Names) -> Snapshot {
         let journals = issue.get("journals").and_then(Value::as_array);
         let notes = journals.into_iter().flatten().filter_map(|j| j.get("notes")?.as_str());
+        let last = journals.and_then(|all| all.last()).and_then(|j| j.get("user"));
+        // Who opened it is our own user.
+        let ours = number(issue.pointer("/author/id"));
+        let theirs = |user: Option<&Value>| {
+            let user = user.filter(|u| number(u.get("id")) != ours)?;
+            user.get("name")?.as_str().map(str::to_owned)
+        };
+        let remark = |journal: &Value| {
+            let said = journal.get("notes")?.as_str()?;
+            let by = theirs(journal.get("user"));
+            (by.is_some() && !said.trim().is_empty() && !said.contains("[kent-op:")).then(|| {
+                Some(Remark {
+                    id: number(journal.get("id"))?.to_string(),
+                    by,
+                    text: said.to_owned(),
+                })
+            })?
+        };
         Snapshot {
+            owner: theirs(issue.get("assigned_to")),
+            last: theirs(last),
+            changed: issue.get("updated_on").and_then(Value::as_str).map(str::to_owned),
+            merged_into: None,
+            remarks: journals.into_iter().flatten().filter_map(remark).collect(),
             gone: false,
             key: Mapping::key_on(issue, names.key_field),
             open: self.is_open(issue, names),
             priorities: names.priorities_called(number(issue.pointer("/priority/id"))),
             notes: notes.flat_map(Note::operations_in).map(str::to_owned).collect(),
         }
+    }
+
+    fn changes(reply: Reply) -> Outcome<Changes> {
+        let list = match value(reply) {
+            Ok(list) => list,
+            Err(outcome) => return outcome,
+        };
+        let Some(issues) = list.get("issues").and_then(Value::as_array) else {
+            let reason = "the answer has no list of issues".into();
+            return Outcome::Unknown { reason };
+        };
+        let row = |issue: &Value| {
+            let changed = issue.get("updated_on")?.as_str()?.to_owned();
+            Some(Changed { id: number(issue.get("id"))?.to_string(), changed })
+        };
+        let rows = issues.iter().filter_map(row).collect();
+        let total = list.get("total_count").and_then(Value::as_u64);
+        let complete = total.is_some_and(|n| n <= issues.len() as u64);
+        Outcome::Done(Changes { rows, complete })
     }
 
     /// The statuses that the workflow lets us set.

@@ -10,7 +10,9 @@ use crate::desk::Desk;
 use crate::desks::rest::{self, text};
 use crate::http::{Ask, Http, Reply, Said, success, urlencode};
 use async_trait::async_trait;
-use delivery::{Abilities, DeskRules, Draft, Note, Outcome, Row, Snapshot};
+use delivery::{
+    Abilities, Changed, Changes, DeskRules, Draft, Note, Outcome, Remark, Row, Snapshot,
+};
 use model::{Priority, TicketRef};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,6 +20,9 @@ use serde_json::{Value, json};
 /// How many pages of a hundred attachments are read to find a note. A ticket with more is not one
 /// that an alarm should still write to.
 const ATTACHMENT_PAGES_MAX: usize = 20;
+
+/// How many of the tickets that changed last are asked for at once.
+const CHANGES_MAX: usize = 100;
 
 /// A Request Tracker.
 pub struct RtDesk {
@@ -34,6 +39,8 @@ struct Mapping {
     base: String,
     queue: String,
     requestor: Option<String>,
+    /// Our own user, where it is given; otherwise it is who created the ticket.
+    user: Option<String>,
     key_field: String,
     resolved: String,
     open: String,
@@ -114,13 +121,46 @@ impl RtDesk {
         }
     }
 
-    async fn operations(&self, ticket: &TicketRef) -> Outcome<Vec<String>> {
+    /// Everything that was written on a ticket.
+    async fn written(&self, ticket: &TicketRef) -> Outcome<Vec<Written>> {
+        let ask = |page| self.map.attachments(ticket, page);
+        match self.pages(ask, Mapping::written).await {
+            Outcome::Done(all) => Outcome::Done(all),
+            other => other,
+        }
+    }
+
+    /// What people wrote, of everything `written`. A mail that RT keeps a copy of hangs on a
+    /// transaction of its own kind and is nobody's note.
+    async fn remarks(
+        &self,
+        ticket: &TicketRef,
+        written: Vec<Written>,
+        ours: Option<&str>,
+    ) -> Outcome<Vec<Remark>> {
+        let theirs: Vec<Written> =
+            written.into_iter().filter(|w| Mapping::is_of_a_person(w, ours)).collect();
+        if theirs.is_empty() {
+            return Outcome::Done(Vec::new());
+        }
+        let ask = |page| self.map.history(ticket, page);
+        let notes = self.pages(ask, Mapping::notes_in_history).await;
+        notes.map(|notes| {
+            let said = theirs.into_iter().filter(|w| notes.contains(&w.transaction));
+            said.map(|w| Remark { id: w.id, by: w.by, text: w.text }).collect()
+        })
+    }
+
+    async fn pages<T: Send>(
+        &self,
+        ask: impl Fn(usize) -> Ask + Send,
+        read: fn(Reply) -> Outcome<(Vec<T>, bool)>,
+    ) -> Outcome<Vec<T>> {
         let mut found = Vec::new();
         for page in 1..=ATTACHMENT_PAGES_MAX {
-            let reply = self.http.send(self.map.attachments(ticket, page)).await;
-            match Mapping::operations(reply) {
-                Outcome::Done((operations, more)) => {
-                    found.extend(operations);
+            match read(self.http.send(ask(page)).await) {
+                Outcome::Done((some, more)) => {
+                    found.extend(some);
                     if !more {
                         return Outcome::Done(found);
                     }
@@ -129,7 +169,7 @@ impl RtDesk {
                 Outcome::Unknown { reason } => return Outcome::Unknown { reason },
             }
         }
-        let reason = format!("the ticket has more than {ATTACHMENT_PAGES_MAX}00 attachments");
+        let reason = format!("the list of the ticket has more than {ATTACHMENT_PAGES_MAX} pages");
         Outcome::Unknown { reason }
     }
 }
@@ -179,13 +219,27 @@ impl Desk for RtDesk {
     }
 
     async fn read(&self, ticket: &TicketRef, notes: bool) -> Outcome<Snapshot> {
-        let snapshot = self.map.snapshot(self.http.send(self.map.ticket(ticket)).await);
-        match snapshot {
-            Outcome::Done(snapshot) if notes => {
-                self.operations(ticket).await.map(|notes| Snapshot { notes, ..snapshot })
-            }
-            other => other,
+        let (snapshot, ours) = match self.map.seen(self.http.send(self.map.ticket(ticket)).await) {
+            Outcome::Done(seen) => seen,
+            other => return other.map(|(snapshot, _)| snapshot),
+        };
+        let another = snapshot.merged_into.clone().filter(|t| t.id != ticket.id);
+        let snapshot = Snapshot { merged_into: another, ..snapshot };
+        if !notes || snapshot.gone {
+            return Outcome::Done(snapshot);
         }
+        let written = match self.written(ticket).await {
+            Outcome::Done(written) => written,
+            other => return other.map(|_| snapshot),
+        };
+        let operations = written.iter().flat_map(|w| Note::operations_in(&w.text));
+        let notes = operations.map(str::to_owned).collect();
+        let remarks = self.remarks(ticket, written, ours.as_deref()).await;
+        remarks.map(|remarks| Snapshot { notes, remarks, ..snapshot })
+    }
+
+    async fn changes(&self) -> Outcome<Changes> {
+        Mapping::changes(self.http.send(self.map.changed()).await)
     }
 }
 
@@ -205,6 +259,7 @@ impl Mapping {
             base: rest::base(config),
             queue: config.queue.clone().unwrap_or_default(),
             requestor: config.requestor.clone(),
+            user: config.user.clone(),
             key_field: config.key_field.clone().unwrap_or_else(|| "AlertKey".into()),
             resolved,
             open: config.open_status.clone().unwrap_or_else(|| "open".into()),
@@ -265,8 +320,21 @@ impl Mapping {
 
     fn attachments(&self, ticket: &TicketRef, page: usize) -> Ask {
         let id = urlencode(&ticket.id);
-        let fields = "fields=Content,ContentType&per_page=100";
+        let fields = "fields=Content,ContentType,Creator,TransactionId&per_page=100";
         Ask::get(self.api(&format!("ticket/{id}/attachments?{fields}&page={page}")))
+    }
+
+    fn history(&self, ticket: &TicketRef, page: usize) -> Ask {
+        let id = urlencode(&ticket.id);
+        Ask::get(self.api(&format!("ticket/{id}/history?fields=Type&per_page=100&page={page}")))
+    }
+
+    /// By the order alone: how RT reads an instant in a query depends on the time zone of our user.
+    fn changed(&self) -> Ask {
+        let query = urlencode(&format!("CF.{{{}}} IS NOT NULL", self.key_field));
+        let order = "orderby=LastUpdated&order=DESC";
+        let rows = format!("fields=LastUpdated&per_page={CHANGES_MAX}");
+        Ask::get(self.api(&format!("tickets?query={query}&{order}&{rows}")))
     }
 
     fn number(&self, priority: Priority) -> i64 {
@@ -337,7 +405,13 @@ impl Mapping {
         })
     }
 
+    #[cfg(test)]
     fn snapshot(&self, reply: Reply) -> Outcome<Snapshot> {
+        self.seen(reply).map(|(snapshot, _)| snapshot)
+    }
+
+    /// A ticket, and who we are there.
+    fn seen(&self, reply: Reply) -> Outcome<(Snapshot, Option<String>)> {
         let said = match success(reply, |s| s == 200 || s == 404) {
             Ok(said) => said,
             Err(outcome) => return outcome,
@@ -345,28 +419,60 @@ impl Mapping {
         match said.json() {
             // RT says so in JSON; a page that says it is somebody else's.
             Ok(answer) if said.status == 404 && answer.get("message").is_some() => {
-                Outcome::Done(Snapshot { gone: true, ..Snapshot::default() })
+                Outcome::Done((Snapshot { gone: true, ..Snapshot::default() }, None))
             }
             _ if said.status == 404 => {
                 Outcome::Rejected { retry: false, reason: said.excerpt.clone() }
             }
             Ok(ticket) if ticket.get("Status").is_some_and(Value::is_string) => {
-                Outcome::Done(Snapshot {
+                let ours = self.user.clone().or_else(|| user(&ticket, "Creator"));
+                let theirs = |key| user(&ticket, key).filter(|u| Some(u) != ours.as_ref());
+                let snapshot = Snapshot {
+                    owner: theirs("Owner"),
+                    last: theirs("LastUpdatedBy"),
+                    changed: text(ticket.get("LastUpdated")),
+                    merged_into: text(ticket.get("id")).map(|id| self.reference(&id)),
+                    remarks: Vec::new(),
                     key: self.key_on(&ticket, None),
                     gone: ticket["Status"].as_str() == Some("deleted"),
                     open: self.is_open(&ticket),
                     priorities: self.priorities(&ticket),
                     notes: Vec::new(),
-                })
+                };
+                Outcome::Done((snapshot, ours))
             }
             Ok(_) => Outcome::Unknown { reason: "the answer is no ticket with a status".into() },
             Err(reason) => Outcome::Unknown { reason },
         }
     }
 
-    /// The operation ids on one page of attachments, and whether there may be another page (RT does
+    /// What was written, of one page of attachments, and whether there may be another page (RT does
     /// not say how many there are to a user who may not see all).
-    fn operations(reply: Reply) -> Outcome<(Vec<String>, bool)> {
+    fn written(reply: Reply) -> Outcome<(Vec<Written>, bool)> {
+        Mapping::page(reply, "attachments", |item| {
+            Some(Written {
+                id: text(item.get("id")).unwrap_or_default(),
+                transaction: text(item.get("TransactionId")).unwrap_or_default(),
+                by: user(item, "Creator"),
+                plain: item.get("ContentType").and_then(Value::as_str) == Some("text/plain"),
+                text: item.get("Content")?.as_str()?.to_owned(),
+            })
+        })
+    }
+
+    /// The numbers of the transactions that are notes, of one page of a history.
+    fn notes_in_history(reply: Reply) -> Outcome<(Vec<String>, bool)> {
+        Mapping::page(reply, "transactions", |item| {
+            let kind = item.get("Type")?.as_str()?;
+            matches!(kind, "Comment" | "Correspond").then(|| text(item.get("id")))?
+        })
+    }
+
+    fn page<T>(
+        reply: Reply,
+        what: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Outcome<(Vec<T>, bool)> {
         let said = match success(reply, |s| s == 200) {
             Ok(said) => said,
             Err(outcome) => return outcome,
@@ -376,16 +482,28 @@ impl Mapping {
             Err(reason) => return Outcome::Unknown { reason },
         };
         let Some(items) = list.get("items").and_then(Value::as_array) else {
-            return Outcome::Unknown { reason: "the answer has no list of attachments".into() };
+            return Outcome::Unknown { reason: format!("the answer has no list of {what}") };
         };
-        let mut found = Vec::new();
-        for item in items {
-            if let Some(content) = item.get("Content").and_then(Value::as_str) {
-                found.extend(Note::operations_in(content).map(str::to_owned));
-            }
-        }
         let per_page = list.get("per_page").and_then(Value::as_u64).unwrap_or(100);
-        Outcome::Done((found, !items.is_empty() && items.len() as u64 >= per_page))
+        let more = !items.is_empty() && items.len() as u64 >= per_page;
+        Outcome::Done((items.iter().filter_map(read).collect(), more))
+    }
+
+    fn is_of_a_person(written: &Written, ours: Option<&str>) -> bool {
+        let machine = |by: &str| Some(by) == ours || by == "RT_System";
+        written.plain
+            && !written.id.is_empty()
+            && !written.text.trim().is_empty()
+            && written.by.as_deref().is_some_and(|by| !machine(by))
+            && !written.text.contains("[kent-op:")
+            && !written.text.contains("[kent:")
+    }
+
+    fn changes(reply: Reply) -> Outcome<Changes> {
+        let row = |item: &Value| {
+            Some(Changed { id: text(item.get("id"))?, changed: text(item.get("LastUpdated"))? })
+        };
+        Mapping::page(reply, "tickets", row).map(|(rows, more)| Changes { rows, complete: !more })
     }
 
     fn reference(&self, id: &str) -> TicketRef {
@@ -417,6 +535,21 @@ impl Mapping {
             .filter(|p| number == Some(self.number(*p)))
             .collect()
     }
+}
+
+/// Something that was written on a ticket.
+#[derive(Debug)]
+struct Written {
+    id: String,
+    transaction: String,
+    by: Option<String>,
+    plain: bool,
+    text: String,
+}
+
+/// The user behind a key; nobody is none.
+fn user(object: &Value, key: &str) -> Option<String> {
+    text(object.get(key)?.get("id")).filter(|u| u != "Nobody")
 }
 
 #[cfg(test)]

@@ -95,11 +95,10 @@ fn a_real_rt_is_understood() {
     assert!(sentence.contains("isn't a valid status"), "{sentence}");
     let nothing = Mapping::sentences(capture("20-resolve-again.txt").unwrap()).unwrap();
     assert!(nothing.starts_with("nothing changed"));
-    let Outcome::Done((operations, _)) = Mapping::operations(capture("22-history.txt").unwrap())
-    else {
+    let Outcome::Done((written, _)) = Mapping::written(capture("22-history.txt").unwrap()) else {
         panic!()
     };
-    assert_eq!(operations, Vec::<String>::new());
+    assert!(written.is_empty(), "a history is no list of attachments");
 }
 
 #[test]
@@ -154,7 +153,7 @@ proptest! {
         if !matches!(map.created(reply()), Outcome::Done(_)) {
             prop_assert!(status != 201 || serde_json::from_str::<Value>(&body).map_or(true, |v| v.get("id").is_none()));
         }
-        let _ = (map.rows("k", reply()), map.snapshot(reply()), Mapping::operations(reply()));
+        let _ = (map.rows("k", reply()), map.snapshot(reply()), Mapping::written(reply()));
         let _ = (Mapping::noted(reply()), Mapping::sentences(reply()));
     }
 
@@ -164,8 +163,9 @@ proptest! {
         let body = value.to_string();
         for wrapped in [body.clone(), format!("{{\"items\":[{body}]}}"), format!("{{\"CustomFields\":{body},\"Status\":\"x\",\"id\":1}}")] {
             let reply = || said(200, &wrapped);
-            let _ = (map.rows("k", reply()), map.snapshot(reply()), Mapping::operations(reply()));
-            let _ = Mapping::sentences(reply());
+            let _ = (map.rows("k", reply()), map.snapshot(reply()), Mapping::written(reply()));
+            let _ = (Mapping::sentences(reply()), Mapping::notes_in_history(reply()));
+            let _ = Mapping::changes(reply());
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn problems(config: &DeskConfig, tell: &mut dyn FnMut(&str, String)) 
 }
 
 pub(crate) const fn abilities() -> Abilities {
-    Abilities::ALL
+    Abilities::ONE_WAY
 }
 
 /// A Zammad.

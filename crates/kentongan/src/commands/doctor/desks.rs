@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::config::Configuration;
-use delivery::Outcome;
+use delivery::{DeskRules, Outcome};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use ticket_sink::{CheckVerdict, Desk, DeskConfig, DeskKind, Desks};
@@ -28,7 +28,7 @@ pub async fn reachable(config: &DeskConfig, c: &Configuration) -> Finding {
     let found = desk.find(NOBODYS_KEY).await;
     desk.close().await;
     match found {
-        Outcome::Done(_) => Finding::good(name, format!("answers{dry}")),
+        Outcome::Done(_) => Finding::good(name, format!("answers{dry}; {}", hears(desk.rules()))),
         Outcome::Rejected { reason, .. } => Finding::bad(
             name,
             format!("refuses: {reason}"),
@@ -40,6 +40,32 @@ pub async fn reachable(config: &DeskConfig, c: &Configuration) -> Finding {
             "look at url, and at the network between",
         ),
     }
+}
+
+/// What of people the desk tells.
+fn hears(rules: &DeskRules) -> String {
+    if rules.poll.is_zero() || !rules.can.read {
+        return "people are not heard there".to_owned();
+    }
+    let can = &rules.can;
+    let all = [
+        (can.owner, "taking"),
+        (can.remarks, "notes"),
+        (true, "closing"),
+        (can.priority, "priority"),
+        (true, "deleting"),
+    ];
+    let list = |which| {
+        let words = all.iter().filter(|(told, _)| *told == which).map(|(_, word)| *word);
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let how = if can.changes { "one search for all" } else { "each ticket read" };
+    let every = rules.poll.as_secs();
+    let not = match list(false) {
+        none if none.is_empty() => none,
+        some => format!("; NOT heard: {some}"),
+    };
+    format!("people are heard every {every} s ({how}): {}{not}", list(true))
 }
 
 /// Opens a ticket and closes it again.

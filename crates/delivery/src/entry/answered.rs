@@ -4,7 +4,7 @@ use super::{Doubt, Entry, FAILED_LOOK_EVERY, FIRST_LOOK, Look, Name, REFUSALS_MA
 use crate::answer::{Answer, Outcome, Row, Snapshot};
 use crate::backoff::backoff;
 use crate::rules::DeskRules;
-use model::{DeliveryLine, DeliveryStep, DeskCall, IntentOp, TicketRef, Timestamp};
+use model::{DeliveryLine, DeliveryStep, DeskCall, Heard, IntentOp, TicketRef, Timestamp};
 use std::time::Duration;
 
 impl Entry {
@@ -168,6 +168,7 @@ impl Entry {
         now: Timestamp,
     ) -> Option<DeliveryLine> {
         let verifying = std::mem::take(&mut self.missed);
+        let listens = self.listens(rules);
         let snapshot = match outcome {
             Outcome::Done(snapshot) if snapshot.gone => {
                 // Whatever was in doubt about it is of no consequence any more.
@@ -178,8 +179,14 @@ impl Entry {
                         reason: "the other ticket is not there any more".into(),
                         ..self.line(name, DeliveryStep::Found, now)
                     },
-                    None => self.gone_line(name, "the ticket is not there any more", now),
+                    None => self.deleted_line(name, &snapshot, now),
                 });
+            }
+            Outcome::Done(snapshot) if listens => {
+                return self.listen(name, &snapshot, rules, asked, now);
+            }
+            failed if listens && !verifying => {
+                return self.listened_in_vain(name, &failed, rules, now);
             }
             _ if verifying => return None,
             Outcome::Done(snapshot) => snapshot,
@@ -250,6 +257,9 @@ impl Entry {
         if !fresh {
             line.open = snapshot.open;
             line.priority = snapshot.priorities.first().copied();
+        } else if step == DeliveryStep::Checked && snapshot.owner.is_some() {
+            // Whoever a rule of the desk gave it to at once has not taken it.
+            line.heard = Some(Heard { owner: snapshot.owner.clone(), ..Heard::default() });
         }
         line
     }
@@ -295,7 +305,7 @@ impl Entry {
         Some(line)
     }
 
-    fn look_failed(
+    pub(super) fn look_failed(
         &mut self,
         name: Name<'_>,
         reason: &str,
@@ -390,7 +400,7 @@ impl Doubt {
 }
 
 /// Orders ids as a person would: `T-9` before `T-10`, and without a number by their text.
-fn natural(id: &str) -> (String, u128, String) {
+pub(super) fn natural(id: &str) -> (String, u128, String) {
     let digits = id.len() - id.bytes().rev().take_while(u8::is_ascii_digit).count();
     let (word, number) = id.split_at(digits);
     (word.to_owned(), number.parse().unwrap_or(u128::MAX), id.to_owned())
