@@ -28,9 +28,12 @@ impl Desired {
     ) -> Option<Joined<'_>> {
         let first = self.next_note(said_open, said_priority)?;
         let mut joined = Joined { parts: vec![first] };
+        if !join {
+            return Some(joined);
+        }
         let (mut open, mut priority) = (said_open, said_priority);
         let mut length = first.text.len();
-        while join {
+        loop {
             let last = joined.last();
             open = last.state().unwrap_or(open);
             if last.op == IntentOp::Reprioritise {

@@ -120,7 +120,7 @@ impl Words {
             for op in [IntentOp::Create, IntentOp::Note, IntentOp::Resolve] {
                 let intent = sample_intent(op, &facts);
                 for (name, _) in FILES {
-                    if let Some(rendered) = self.render_one(name, &self.context(&intent, &facts)) {
+                    if let Some(rendered) = self.render_one(name, &context(&intent, &facts)) {
                         match rendered {
                             Err(error) => problems.push(format!("{}{what}", self.problem(&error))),
                             Ok(text) if text.trim().is_empty() => problems.push(format!(
@@ -144,7 +144,7 @@ impl Words {
     /// # Errors
     /// What a template could not do for this incident; the words are the built-in ones then.
     pub fn of(&self, intent: &Intent, facts: &Facts) -> (Wording, Option<String>) {
-        let context = self.context(intent, facts);
+        let context = context(intent, facts);
         let mut wrong = None;
         let mut render = |names: &[&str], built_in: &str| {
             let rendered = names.iter().find_map(|name| self.render_one(name, &context));
@@ -177,20 +177,6 @@ impl Words {
         Some(template.render(Value::from(context.clone())))
     }
 
-    fn context(&self, intent: &Intent, facts: &Facts) -> BTreeMap<String, Value> {
-        let mut context = BTreeMap::new();
-        // A struct of plain values is a map of them.
-        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(facts) {
-            context.extend(fields.into_iter().map(|(k, v)| (k, Value::from(Serde(v)))));
-        }
-        let mut add = |key: &str, value: &str| context.insert(key.to_owned(), Value::from(value));
-        add("title", &intent.title);
-        add("text", &intent.text);
-        add("op", intent.op.word());
-        add("priority", intent.priority.word());
-        context
-    }
-
     /// File, line, what is wrong, and what to do.
     fn problem(&self, error: &minijinja::Error) -> String {
         let file = self.folder.join(error.name().unwrap_or("?"));
@@ -206,6 +192,21 @@ impl Words {
         };
         format!("{}{line}: {}{detail}{help}", file.display(), error.kind())
     }
+}
+
+/// What the templates may ask for.
+fn context(intent: &Intent, facts: &Facts) -> BTreeMap<String, Value> {
+    let mut context = BTreeMap::new();
+    // A struct of plain values is a map of them.
+    if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(facts) {
+        context.extend(fields.into_iter().map(|(k, v)| (k, Value::from(Serde(v)))));
+    }
+    let mut add = |key: &str, value: &str| context.insert(key.to_owned(), Value::from(value));
+    add("title", &intent.title);
+    add("text", &intent.text);
+    add("op", intent.op.word());
+    add("priority", intent.priority.word());
+    context
 }
 
 fn known() -> String {
