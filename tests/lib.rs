@@ -19,6 +19,8 @@ pub mod redmine;
 
 #[path = "world/znuny.rs"]
 pub mod znuny;
+#[path = "world/person.rs"]
+pub mod person;
 
 #[path = "world/zabbix.rs"]
 pub mod zabbix;

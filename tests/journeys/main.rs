@@ -12,3 +12,4 @@ mod intake_keeps_its_word;
 mod reload;
 mod seen_from_outside;
 mod setting;
+mod two_way;

@@ -603,6 +603,7 @@ impl Deliveries {
                     self.lines.push_back(line);
                 }
                 Plan::Ask(call) => {
+                    entry.watch.with_notes = matches!(call, Call::Read { notes: true, .. });
                     entry.way = Way::Calling(call.kind(), now);
                     out = Some(request(entry, call, now + desk.rules.timeout));
                 }

@@ -161,11 +161,13 @@ pub(crate) struct Watch {
     pub(crate) hinted: bool,
     /// What the desk said of when it changed.
     pub(crate) changed: Option<String>,
+    /// The last look asked for the notes as well.
+    pub(crate) with_notes: bool,
 }
 
 impl Default for Watch {
     fn default() -> Watch {
-        Watch { due: Timestamp::MIN, hinted: false, changed: None }
+        Watch { due: Timestamp::MIN, hinted: false, changed: None, with_notes: false }
     }
 }
 
@@ -178,6 +180,8 @@ struct Look {
     undone: bool,
     /// The ticket is as we left it; asked then, nothing was written since.
     fresh: Option<Timestamp>,
+    /// A look before a write saw that a person was there; the next one sees who and what else.
+    thorough: bool,
     /// Looks before a write, in a row.
     peeks: u32,
     /// Empty looks that came too early to count.

@@ -340,12 +340,15 @@ impl Driver {
                 | DeliveryStep::GivenUp
                 | DeliveryStep::Gone
                 | DeliveryStep::Twin
-                | DeliveryStep::Heard
                 | DeliveryStep::Unkeyed
                 | DeliveryStep::Unanswered => tracing::warn!(
                     desk = &*line.desk, incident = %line.incident, step = line.step.word(),
                     call = line.call.map(DeskCall::word), attempt = line.attempt,
                     reason = line.reason, "delivery"
+                ),
+                DeliveryStep::Heard => tracing::info!(
+                    desk = &*line.desk, incident = %line.incident,
+                    ticket = line.ticket.as_ref().map(|t| &*t.id), "at the desk: {}", line.reason
                 ),
                 _ => tracing::debug!(
                     desk = &*line.desk, incident = %line.incident, step = line.step.word(),

@@ -459,7 +459,9 @@ fn worth_telling(d: &DeliveryLine) -> bool {
         DeliveryStep::Reserved
         | DeliveryStep::Sending
         | DeliveryStep::Checked
-        | DeliveryStep::Settled => false,
+        | DeliveryStep::Settled
+        // The desk's news are events, and tell it themselves.
+        | DeliveryStep::Heard => false,
         DeliveryStep::Refused | DeliveryStep::Unanswered => d.attempt.is_power_of_two(),
         DeliveryStep::Confirmed
         | DeliveryStep::Doubtful
@@ -469,7 +471,6 @@ fn worth_telling(d: &DeliveryLine) -> bool {
         | DeliveryStep::Unkeyed
         | DeliveryStep::Unable
         | DeliveryStep::Twin
-        | DeliveryStep::Heard
         | DeliveryStep::Gone
         | DeliveryStep::DryRun => true,
     }

@@ -206,7 +206,10 @@ impl Entry {
         let Some(doubt) = &self.doubt else {
             return match self.rereads(rules).cloned() {
                 Some(refused) => self.read_after_refusal(name, &refused, &snapshot, now),
-                None => Some(self.read_back(name, &snapshot, now)),
+                None => {
+                    self.looked(&snapshot, rules, now);
+                    Some(self.read_back(name, &snapshot, now))
+                }
             };
         };
         if doubt.shows_in(&snapshot) {

@@ -206,7 +206,7 @@ impl Entry {
             }
             Next::Peek | Next::Watch(_) => Plan::Ask(Call::Read {
                 ticket: self.standing(rules)?.ticket.clone(),
-                notes: rules.can.remarks,
+                notes: rules.can.remarks && (next != Next::Peek || self.look.thorough),
             }),
             Next::Object => {
                 let note = self.objection(name.incident, rules);

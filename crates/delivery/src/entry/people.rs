@@ -269,25 +269,39 @@ impl Entry {
     ) -> Option<DeliveryLine> {
         self.look.failed = 0;
         self.look.not_before = None;
-        let moved = snapshot.changed.is_none() || snapshot.changed != self.watch.changed;
-        let over = !self.desired.open && !snapshot.open;
-        // What changed within the same second as this looks the same: one more look soon.
-        let seldom = over || (rules.can.changes && !moved);
-        let pause = if seldom { rules.poll * SELDOM } else { rules.poll };
-        self.watch = Watch { due: now + pause, hinted: false, changed: snapshot.changed.clone() };
+        let whole = self.watch.with_notes || !rules.can.remarks;
+        if whole {
+            self.looked(snapshot, rules, now);
+        }
         if asked < self.visible(rules) {
-            self.watch.due = self.visible(rules);
+            self.watch.due = self.watch.due.min(self.visible(rules));
             return None;
         }
+        self.look.fresh = None;
         let Some(line) = self.differs(name, snapshot, rules, now) else {
-            self.look.fresh = None;
             let peeked = self.peeks(rules, now);
             self.look.fresh = Some(asked);
             self.look.peeks = if peeked { self.look.peeks + 1 } else { 0 };
             return None;
         };
-        self.look.fresh = None;
+        if !whole {
+            self.look.thorough = true;
+            return None;
+        }
+        self.look.thorough = false;
         Some(line)
+    }
+
+    /// When to look again after a look that saw everything.
+    pub(super) fn looked(&mut self, snapshot: &Snapshot, rules: &DeskRules, now: Timestamp) {
+        let moved = snapshot.changed.is_none() || snapshot.changed != self.watch.changed;
+        let over = !self.desired.open && !snapshot.open;
+        // What changed within the same second as this looks the same: one more look soon.
+        let seldom = over || (rules.can.changes && !moved);
+        let pause = if seldom { rules.poll * SELDOM } else { rules.poll };
+        self.watch.due = now + pause;
+        self.watch.hinted = false;
+        self.watch.changed.clone_from(&snapshot.changed);
     }
 
     fn differs(
