@@ -203,6 +203,7 @@ async fn closed_while_it_lasts(daemon: &mut Daemon, desk: &Desk, person: &Person
 
 async fn deleted(daemon: &Daemon, desk: &Desk, person: &Person) {
     let (id, ticket) = ticket_for(daemon, "c").await;
+    let key = key_of(daemon, &id).await;
     let began = Instant::now();
     person.delete(ticket).await.expect("they delete it");
     follows(daemon, &id, "deleted at the desk", |i| i.to_string().contains("menghapus tiket"))
@@ -210,7 +211,8 @@ async fn deleted(daemon: &Daemon, desk: &Desk, person: &Person) {
     eprintln!("deleted: {:?}", began.elapsed());
     let successor = wait::within(WITHIN, "its successor", async || {
         let (_, successor) = ticket_of(daemon, "c").await?;
-        anyhow::ensure!(successor != ticket, "still the one that was deleted");
+        // Not by its number: on SQLite, Redmine gives the one of an issue that was deleted again.
+        anyhow::ensure!(key_of(daemon, &id).await != key, "still the one that was deleted");
         Ok::<_, anyhow::Error>(successor)
     })
     .await;
@@ -274,6 +276,12 @@ async fn ticket_of(daemon: &Daemon, device: &str) -> anyhow::Result<(String, i64
     let ticket = tickets.iter().find(|t| t["incident"] == id.as_str() && t["told"] == "told");
     let number = ticket.and_then(|t| t["ticket"].as_str()).and_then(|t| t.parse().ok());
     number.map(|n| (id, n)).ok_or_else(|| anyhow::anyhow!("no ticket for {name}: {tickets:?}"))
+}
+
+/// The key under which the incident's ticket is found.
+async fn key_of(daemon: &Daemon, id: &str) -> Value {
+    let tickets = list(&daemon.get("/api/v1/tickets?limit=100").await.expect("the tickets"));
+    tickets.iter().find(|t| t["incident"] == id).map_or(Value::Null, |t| t["key"].clone())
 }
 
 /// What the diary says of people at the desk.

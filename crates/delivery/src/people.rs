@@ -279,6 +279,19 @@ fn a_merged_ticket_is_followed_and_a_deleted_one_has_a_successor() {
     assert_eq!(world.desks["rt"].tickets.len(), 2);
 }
 
+/// There are desks that give the number of a ticket that was deleted to the next one.
+#[test]
+fn a_number_that_was_given_again_is_another_ticket() {
+    let mut world = told(listening("rt"), &[(0, 1, IntentOp::Create, Priority::P1)]);
+    world.run(60);
+    let ticket = &mut world.desks.get_mut("rt").expect("it exists").tickets[0];
+    (ticket.key, ticket.open, ticket.changes) = ("kent-stranger".into(), false, 9);
+    world.run(60);
+    assert_eq!(world.heard(), ["Deleted -"], "and not closed by a person");
+    let tickets = &world.desks["rt"].tickets;
+    assert!(tickets.len() == 2 && tickets[1].open && tickets[0].notes.is_empty(), "{tickets:?}");
+}
+
 /// Whoever a rule of the desk gives a new ticket to has not taken it.
 #[test]
 fn an_owner_by_rule_has_taken_nothing() {

@@ -179,7 +179,9 @@ impl Entry {
                         reason: "the other ticket is not there any more".into(),
                         ..self.line(name, DeliveryStep::Found, now)
                     },
-                    None => self.deleted_line(name, &snapshot, now),
+                    None => {
+                        self.deleted_line(name, &snapshot, "the ticket is not there any more", now)
+                    }
                 });
             }
             Outcome::Done(snapshot) if listens => {

@@ -336,6 +336,11 @@ impl Entry {
                 ..base
             });
         }
+        if !self.people.guest && snapshot.key.as_ref().is_some_and(|k| *k != self.key) {
+            let why =
+                format!("ticket {} is another one by now: it has another key", known.ticket.id);
+            return Some(self.deleted_line(name, snapshot, &why, now));
+        }
         let owner = snapshot.owner.as_deref().and_then(name_of);
         if owner.is_some() && owner != self.people.owner {
             heard.news.push(news(DeskChange::Taken, owner.clone()));
@@ -379,13 +384,14 @@ impl Entry {
         &self,
         name: Name<'_>,
         snapshot: &Snapshot,
+        why: &str,
         now: Timestamp,
     ) -> DeliveryLine {
         let by = snapshot.last.as_deref().and_then(name_of);
         let news = News { change: DeskChange::Deleted, by, text: None, priority: None };
         DeliveryLine {
             heard: Some(Heard { news: vec![news], ..Heard::default() }),
-            ..self.gone_line(name, "the ticket is not there any more", now)
+            ..self.gone_line(name, why, now)
         }
     }
 }
