@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Grows when the shape of a snapshot's body changes.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 /// Records read at once.
 const RECORDS_AT_ONCE: usize = 1024;
 /// Events read at once.
