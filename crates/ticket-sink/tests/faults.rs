@@ -543,3 +543,31 @@ async fn a_test_ticket_says_what_is_wrong_with_a_desk() {
         assert!(!refused.to_string().contains(TOKEN), "{refused}");
     }
 }
+
+/// What people did is with the incidents before the line about it is on record, and when that line
+/// has to wait for the journal it is not said again. A hint is enough to be heard at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn incidents_hear_of_people_before_it_is_on_record() {
+    let fake = Fake::start().await;
+    let config = config(&(RT.config)(&fake.url));
+    let room = Room::open(&config, Arc::default());
+    room.tell(&intent("k7f3-1", 1, IntentOp::Create, Priority::P2)).await;
+    room.until("settled", 1).await;
+    fake.with(|s| s.tickets[0].priority = serde_json::json!(30));
+    room.memory.refuse.lock().unwrap().push(RecordError::Unavailable("the disk is full".into()));
+    let desk: Arc<str> = room.desk.as_str().into();
+    for ticket in ["77", "1"] {
+        room.input.send(Input::Look { desk: desk.clone(), ticket: ticket.into() }).await.unwrap();
+    }
+    room.until("heard", 1).await;
+    let memory = room.memory.clone();
+    room.end().await;
+    let lines = memory.lines.lock().unwrap();
+    let place = lines.iter().position(|l| l.step.word() == "heard").unwrap();
+    let heard = memory.heard.lock().unwrap();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!((heard[0].0, &heard[0].1[0]), (place, &lines[place]));
+    let news = &lines[place].heard.as_ref().unwrap().news;
+    assert_eq!(news.len(), 1, "{news:?}");
+    assert_eq!((news[0].change, news[0].priority), (model::DeskChange::Reprioritised, None));
+}

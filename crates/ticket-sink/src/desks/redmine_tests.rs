@@ -295,3 +295,41 @@ proptest! {
         }
     }
 }
+
+/// As a real 5.0 says it.
+#[test]
+fn what_people_did_is_read_as_it_is() {
+    let issue: Value = serde_json::from_str(
+        r#"{"id":9,"status":{"id":5,"name":"Closed","is_closed":true},"priority":{"id":5,"name":"Immediate"},
+        "author":{"id":5,"name":"Alert Middleware"},"assigned_to":{"id":8,"name":"Sari Dewi"},
+        "updated_on":"2026-11-24T22:46:52Z","custom_fields":[{"id":1,"name":"AlertKey","value":"k"}],"journals":[
+        {"id":1,"user":{"id":5,"name":"Alert Middleware"},"notes":"ours [kent-op:a.1]","details":[]},
+        {"id":2,"user":{"id":8,"name":"Sari Dewi"},"notes":"","details":[{"name":"priority_id"}]},
+        {"id":3,"user":{"id":8,"name":"Sari Dewi"},"notes":"teknisi berangkat","details":[]}]}"#,
+    )
+    .unwrap();
+    let seen = mapping().snapshot(&issue, &names());
+    assert!(!seen.open);
+    assert_eq!(seen.priorities, [], "Immediate is none of ours");
+    assert_eq!(
+        (seen.owner.as_deref(), seen.last.as_deref()),
+        (Some("Sari Dewi"), Some("Sari Dewi"))
+    );
+    assert_eq!(
+        (seen.changed.as_deref(), &*seen.notes),
+        (Some("2026-11-24T22:46:52Z"), &["a.1".to_owned()][..])
+    );
+    let remark =
+        Remark { id: "3".into(), by: Some("Sari Dewi".into()), text: "teknisi berangkat".into() };
+    assert_eq!(seen.remarks, [remark]);
+
+    let list = |body: &str| Mapping::changes(said(200, body));
+    let one = r#"{"issues":[{"id":9,"updated_on":"2026-11-24T22:46:52Z"}],"total_count":TOTAL}"#;
+    let Outcome::Done(all) = list(&one.replace("TOTAL", "1")) else { panic!() };
+    assert!(all.complete && all.rows[0].id == "9");
+    let Outcome::Done(some) = list(&one.replace("TOTAL", "2")) else { panic!() };
+    assert!(!some.complete);
+    assert!(matches!(list("{}"), Outcome::Unknown { .. }));
+    let url = mapping().changed_last(&names()).url;
+    assert!(url.contains("status_id=*&cf_1=*&sort=updated_on:desc"), "{url}");
+}

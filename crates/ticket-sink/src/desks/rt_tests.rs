@@ -169,3 +169,48 @@ proptest! {
         }
     }
 }
+
+/// As a real 5.0.3 says it.
+#[test]
+fn what_people_did_is_read_as_it_is() {
+    let map = mapping();
+    let ticket = r#"{"id":7,"EffectiveId":{"id":"7"},"Status":"open","Priority":"30",
+        "Owner":{"type":"user","id":"OWNER"},"Creator":{"id":"middleware"},"LastUpdatedBy":{"id":"LAST"},
+        "LastUpdated":"2026-11-24T22:12:46Z","CustomFields":[{"name":"AlertKey","values":["kx-1"]}]}"#;
+    let seen = |owner: &str, last: &str| {
+        let body = ticket.replace("OWNER", owner).replace("LAST", last);
+        let Outcome::Done(seen) = map.seen(said(200, &body)) else { panic!("{body}") };
+        seen
+    };
+    let (nobody, ours) = seen("Nobody", "middleware");
+    assert_eq!((nobody.owner, nobody.last), (None, None));
+    assert_eq!(ours.as_deref(), Some("middleware"));
+    assert_eq!(nobody.priorities, [], "30 is none of ours");
+    assert_eq!(nobody.changed.as_deref(), Some("2026-11-24T22:12:46Z"));
+    assert_eq!(nobody.merged_into.map(|t| t.id).as_deref(), Some("7"), "the one that answers");
+    let (taken, _) = seen("sari", "sari");
+    assert_eq!((taken.owner.as_deref(), taken.last.as_deref()), (Some("sari"), Some("sari")));
+    assert_eq!(seen("middleware", "x").0.owner, None, "what is ours nobody took");
+
+    let page = r#"{"items":[
+        {"id":"2","TransactionId":"40","Content":"ours [kent-op:a.1]","ContentType":"text/plain","Creator":{"id":"middleware"}},
+        {"id":"3","TransactionId":"44","Content":"teknisi berangkat","ContentType":"text/plain","Creator":{"id":"sari"}},
+        {"id":"4","TransactionId":"45","Content":"<p>teknisi</p>","ContentType":"text/html","Creator":{"id":"sari"}},
+        {"id":"5","TransactionId":"46","Content":"[kent-op:a.1] quoted","ContentType":"text/plain","Creator":{"id":"sari"}},
+        {"id":"6","TransactionId":"47","Content":"copy of a mail","ContentType":"text/plain","Creator":{"id":"RT_System"}}],
+        "per_page":100}"#;
+    let Outcome::Done((written, more)) = Mapping::written(said(200, page)) else { panic!() };
+    assert!(!more);
+    let theirs = written.iter().filter(|w| Mapping::is_of_a_person(w, Some("middleware")));
+    assert_eq!(theirs.map(|w| w.id.as_str()).collect::<Vec<_>>(), ["3"]);
+    let history = r#"{"items":[{"id":"44","Type":"Comment"},{"id":"45","Type":"EmailRecord"}],"per_page":100}"#;
+    let notes = Mapping::notes_in_history(said(200, history));
+    assert_eq!(notes, Outcome::Done((vec!["44".to_owned()], false)));
+
+    let list =
+        r#"{"items":[{"id":"9","LastUpdated":"2026-11-24T22:12:46Z"},{"id":"7"}],"per_page":2}"#;
+    let Outcome::Done(changes) = Mapping::changes(said(200, list)) else { panic!() };
+    assert!(!changes.complete, "there may be more");
+    assert_eq!(changes.rows.len(), 1, "a row that does not say when says nothing");
+    assert!(matches!(Mapping::changes(said(200, "<html>")), Outcome::Unknown { .. }));
+}
