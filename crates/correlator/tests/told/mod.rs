@@ -58,13 +58,14 @@ pub fn window(device: String, change: Option<String>, now: i64) -> Window {
 
 /// The desk says that this became of an incident's ticket.
 pub fn desk(incident: IncidentId, change: u8) -> Kind<'static> {
+    let change = DeskChange::ALL[usize::from(change)];
     Kind::Desk(DeskNews {
         desk: "rt".into(),
         incident,
-        change: DeskChange::ALL[usize::from(change)],
+        change,
         by: None,
-        text: None,
-        priority: None,
+        text: (change == DeskChange::Noted).then(|| "teknisi berangkat".into()),
+        priority: (change == DeskChange::Reprioritised).then_some(Priority::P1),
     })
 }
 
