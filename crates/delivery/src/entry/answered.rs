@@ -206,13 +206,11 @@ impl Entry {
         self.look.failed = 0;
         self.look.not_before = None;
         let Some(doubt) = &self.doubt else {
-            return match self.rereads(rules).cloned() {
-                Some(refused) => self.read_after_refusal(name, &refused, &snapshot, now),
-                None => {
-                    self.looked(&snapshot, rules, now);
-                    Some(self.read_back(name, &snapshot, now))
-                }
-            };
+            if let Some(refused) = self.rereads(rules).cloned() {
+                return self.read_after_refusal(name, &refused, &snapshot, now);
+            }
+            self.looked(&snapshot, rules, now);
+            return Some(self.read_back(name, &snapshot, now));
         };
         if doubt.shows_in(&snapshot) {
             self.look = Look::default();
