@@ -17,10 +17,10 @@ pub mod rt;
 #[path = "world/redmine.rs"]
 pub mod redmine;
 
-#[path = "world/znuny.rs"]
-pub mod znuny;
 #[path = "world/person.rs"]
 pub mod person;
+#[path = "world/znuny.rs"]
+pub mod znuny;
 
 #[path = "world/zabbix.rs"]
 pub mod zabbix;

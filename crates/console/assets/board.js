@@ -9,7 +9,7 @@ const WORDS = {
     windows: "Pemeliharaan dan senyap", tool: "Alat ini", since: "sejak", for: "selama",
     root: "akar masalah", scope: "cakupan", devices: "perangkat", site: "situs", services: "layanan", users: "pengguna",
     ticket: "tiket", pending: "tiket tertunda", doubtful: "tiket belum pasti, sedang diperiksa",
-    dry: "latihan (dry-run), tidak dikirim", noticket: "tanpa tiket (P4 hanya dicatat)", attempt: "percobaan",
+    dry: "latihan (dry-run), tidak dikirim", noticket: "tanpa tiket (P4 hanya dicatat)", passed: "tanpa tiket, sudah berakhir", attempt: "percobaan",
     told: "tiket belum sama dengan insiden",
     beat: "data {0} lalu", first: "menghubungi …",
     dead: "TIDAK ADA KABAR dari kentongan sejak {0}. Papan ini bukan keadaan sekarang.",
@@ -42,7 +42,7 @@ const WORDS = {
     windows: "Maintenance and silences", tool: "This tool", since: "since", for: "for",
     root: "root cause", scope: "scope", devices: "devices", site: "sites", services: "services", users: "users",
     ticket: "ticket", pending: "ticket pending", doubtful: "ticket in doubt, being looked up",
-    dry: "dry run, not sent", noticket: "no ticket (P4 is for the record)", attempt: "attempt",
+    dry: "dry run, not sent", noticket: "no ticket (P4 is for the record)", passed: "no ticket, it had passed", attempt: "attempt",
     told: "the ticket is not yet as the incident is",
     beat: "data {0} ago", first: "connecting …",
     dead: "NO WORD from kentongan since {0}. This board is not the present state.",
@@ -219,11 +219,12 @@ function ticketParts(i) {
     if (i.priority === "P4") return [h("span", {}, t("noticket"))];
     return [h("span", { class: "wait" }, i.open ? t("pending") : t("none"))];
   }
-  const order = { told: 0, "dry-run": 1, pending: 2, doubtful: 3 };
+  const order = { told: 0, passed: 1, "dry-run": 1, pending: 2, doubtful: 3 };
   return [...i.tickets].sort((a, b) => order[a.told] - order[b.told]).map((k) => {
     const name = k.ticket ? out(k.url || "", `${k.desk} #${k.ticket}`) : k.desk;
     const tries = k.attempt > 1 ? ` (${t("attempt")} ${num(k.attempt)})` : "";
     if (k.told === "told") return h("span", {}, `${t("ticket")} `, h("b", {}, name));
+    if (k.told === "passed") return h("span", { title: k.reason }, name, `: ${t("passed")}`);
     if (k.told === "dry-run") return h("span", { class: "wait" }, name, `: ${t("dry")}`);
     const doubt = k.told === "doubtful";
     const why = doubt ? t("doubtful") : k.ticket ? t("told") : t("pending");

@@ -144,6 +144,17 @@ pub struct CoreDoc {
     pub suppressed: u64,
     /// Alarms that flap.
     pub flapping: u64,
+    /// Rules that sent tickets to the wrong team, as people said.
+    pub misroutes: Vec<MisrouteDoc>,
+}
+
+/// A rule that sent tickets to the wrong team.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct MisrouteDoc {
+    /// The name of the `[[route]]`; `default` for what no other took.
+    pub route: String,
+    /// How many tickets.
+    pub times: u64,
 }
 
 /// One desk.
@@ -164,6 +175,12 @@ pub struct DeskDoc {
     pub oldest: Option<String>,
     /// Tickets of which nobody knows whether they were made or changed.
     pub doubtful: u64,
+    /// `closed`: it is asked as usual. `open`: it failed several times in a row and is left alone until
+    /// `tried_at`. `half-open`: one request tries it.
+    pub breaker: String,
+    /// When it is tried again, where it is left alone.
+    #[schema(format = DateTime)]
+    pub tried_at: Option<String>,
     /// What it said last when something went wrong.
     pub last_error: Option<String>,
 }

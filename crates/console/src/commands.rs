@@ -43,12 +43,15 @@ pub(crate) struct CommandBody {
     by: String,
     /// The note (`note`; with `acknowledge` it is noted as well).
     text: Option<String>,
-    /// Why, in the person's words (`resolve`; `reprioritise`, where it may be absent).
+    /// Why, in the person's words (`resolve`; `reprioritise` and `misroute`, where it may be absent).
     reason: Option<String>,
     /// `P1` to `P4` (`reprioritise`).
     priority: Option<String>,
     /// Until when the priority is that, RFC 3339 (`reprioritise`); until the incident ends unless told.
     until: Option<String>,
+    /// Whose ticket it is, where the person knows (`misroute`).
+    #[schema(example = "Pusat Data")]
+    team: Option<String>,
 }
 
 /// It is durable.
@@ -157,6 +160,29 @@ pub(crate) async fn reprioritise(
         }
     };
     let operation = Operation::Reprioritise { incident, priority, reason, until };
+    submit(&shared, &name(&body.by)?, operation, &id).await
+}
+
+/// The ticket went to the wrong team. The rule that sent it is named in the diary and counted.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/misroute", tag = "commands",
+    params(("id" = String, Path, description = "The incident's id")), request_body = CommandBody,
+    security(("token" = [])),
+    responses((status = 202, body = TakenDoc), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(crate) async fn misroute(
+    State(shared): State<Arc<Shared>>,
+    At(id): At<String>,
+    Body(body): Body<CommandBody>,
+) -> Taken {
+    let incident = known(&shared, &id).await?;
+    only(&body, &["team", "reason"])?;
+    let team = body.team.as_deref().map(|t| called("team", "the team whose it is", t));
+    let reason = body.reason.as_deref().map(|r| text("reason", Some(r)));
+    let operation = Operation::Misroute {
+        incident,
+        team: team.transpose()?,
+        reason: reason.transpose()?.unwrap_or_default(),
+    };
     submit(&shared, &name(&body.by)?, operation, &id).await
 }
 
@@ -353,6 +379,7 @@ fn only(body: &CommandBody, allowed: &[&str]) -> Result<(), Problem> {
         ("reason", body.reason.is_some()),
         ("priority", body.priority.is_some()),
         ("until", body.until.is_some()),
+        ("team", body.team.is_some()),
     ];
     match given.iter().find(|(key, is)| *is && !allowed.contains(key)) {
         None => Ok(()),
@@ -364,12 +391,17 @@ fn only(body: &CommandBody, allowed: &[&str]) -> Result<(), Problem> {
 }
 
 fn name(by: &str) -> Result<String, Problem> {
-    let by = by.trim();
-    if by.is_empty() || by.chars().count() > NAME_CHARS_MAX || by.chars().any(char::is_control) {
-        let detail = format!("by names the person who asks, 1 to {NAME_CHARS_MAX} characters.");
+    called("by", "the person who asks", by)
+}
+
+fn called(key: &str, whom: &str, given: &str) -> Result<String, Problem> {
+    let given = given.trim();
+    let length = given.chars().count();
+    if given.is_empty() || length > NAME_CHARS_MAX || given.chars().any(char::is_control) {
+        let detail = format!("{key} names {whom}, 1 to {NAME_CHARS_MAX} characters.");
         return Err(Problem::unprocessable(detail));
     }
-    Ok(by.to_owned())
+    Ok(given.to_owned())
 }
 
 fn text(key: &str, given: Option<&str>) -> Result<String, Problem> {

@@ -17,7 +17,7 @@ mod read;
 
 pub use backend::{
     Backend, BackendError, BuiltinNoteDoc, BuiltinTicketDoc, CheckDoc, ConfigDoc, CoreDoc, DeskDoc,
-    HeartbeatDoc, JournalDoc, ProbeDoc, StatusDoc, TargetDoc, WatcherDoc, WindowDoc,
+    HeartbeatDoc, JournalDoc, MisrouteDoc, ProbeDoc, StatusDoc, TargetDoc, WatcherDoc, WindowDoc,
 };
 pub use problem::Problem;
 pub use views::ExplainDoc;
@@ -187,6 +187,7 @@ fn changing() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(commands::note))
         .routes(routes!(commands::resolve))
         .routes(routes!(commands::reprioritise))
+        .routes(routes!(commands::misroute))
         .routes(routes!(commands::begin_window))
         .routes(routes!(commands::end_window))
 }

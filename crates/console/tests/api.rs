@@ -295,6 +295,14 @@ async fn commands_become_events() {
         matches!(s.last_command().1, Operation::Reprioritise { reason, .. } if reason == "no reason given")
     );
     assert_eq!(s.commands(), 7);
+    let body = json!({"by": "budi", "team": "Pusat Data", "reason": "server"});
+    s.post(&path_of("misroute"), body).await;
+    assert!(
+        matches!(s.last_command().1, Operation::Misroute { team: Some(t), reason, .. } if t == "Pusat Data" && reason == "server")
+    );
+    s.post(&path_of("misroute"), json!({"by": "budi"})).await;
+    assert!(matches!(s.last_command().1, Operation::Misroute { team: None, .. }));
+    assert_eq!(s.commands(), 9);
 }
 
 #[tokio::test]
@@ -314,6 +322,8 @@ async fn commands_that_make_no_sense_say_why_and_do_nothing() {
         ("note", json!({"by": "sari", "text": "a\u{0}b"})),
         ("note", json!({"by": "sari", "text": "x", "reason": "y"})),
         ("resolve", json!({"by": "sari"})),
+        ("misroute", json!({"by": "sari", "team": " "})),
+        ("misroute", json!({"by": "sari", "text": "x"})),
         ("reprioritise", json!({"by": "sari", "reason": "x"})),
         ("reprioritise", json!({"by": "sari", "reason": "x", "priority": "P9"})),
     ] {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Windows that people asked for. One more is not taken, and the answer says so.
 pub(crate) const WINDOWS_MAX: usize = 1000;
+/// Rules by whose names misroutes are counted, those of earlier configurations included.
+pub(crate) const MISROUTED_MAX: usize = 1000;
 /// Windows that ended lately. The one that ended first is forgotten first.
 pub(crate) const ENDED_WINDOWS_MAX: usize = 1000;
 /// Names of what a window held back. More are counted, not named.
@@ -59,11 +61,13 @@ pub struct Met {
     pub names: u64,
     /// An observation was not taken, for its device has too many checks.
     pub checks: u64,
+    /// A misroute was not counted by the name of its rule, for there are too many names.
+    pub misroutes: u64,
 }
 
 impl Met {
     /// Each bound by its name, and how often it was met.
-    pub fn each(&self) -> [(&'static str, u64); 8] {
+    pub fn each(&self) -> [(&'static str, u64); 9] {
         // Whole, so that no bound is forgotten here.
         let Met {
             windows,
@@ -74,6 +78,7 @@ impl Met {
             over,
             names,
             checks,
+            misroutes,
         } = *self;
         [
             ("windows", windows),
@@ -84,6 +89,7 @@ impl Met {
             ("incidents_over", over),
             ("names", names),
             ("checks_of_device", checks),
+            ("misroutes", misroutes),
         ]
     }
 }

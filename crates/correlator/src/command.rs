@@ -19,7 +19,8 @@ impl Correlator {
             Operation::Acknowledge { incident }
             | Operation::Note { incident, .. }
             | Operation::Resolve { incident, .. }
-            | Operation::Reprioritise { incident, .. } => {
+            | Operation::Reprioritise { incident, .. }
+            | Operation::Misroute { incident, .. } => {
                 let Some(ix) = self.find(incident) else {
                     self.verdict(
                         at,
@@ -98,6 +99,9 @@ impl Correlator {
                 self.incident_line(ix, Change::Updated, said.clone());
                 self.reprioritise(ix, was);
                 said
+            }
+            Operation::Misroute { team, reason, .. } => {
+                self.misroute(ix, &c.by, team.as_deref(), reason)
             }
             Operation::Maintenance(_) | Operation::Silence(_) | Operation::EndWindow { .. } => {
                 String::new()

@@ -61,6 +61,7 @@ impl Correlator {
                 Some(url) => format!("{url}/incident/{}", i.id),
                 None => String::new(),
             },
+            team: self.team_of(i),
             runbook: self.runbook_for(&at),
         }
     }
@@ -254,6 +255,15 @@ impl Correlator {
             return vec![said.to_owned()];
         }
         named
+    }
+
+    /// The team that the rule names which sends, or sent, its ticket.
+    fn team_of(&self, i: &Incident) -> String {
+        let route = match &i.routed {
+            Some(name) => self.settings.routes.iter().find(|r| r.name == *name),
+            None => self.route_of(&i.id),
+        };
+        route.and_then(|r| r.team.clone()).unwrap_or_default()
     }
 
     fn runbook_for(&self, at: &[DeviceIx]) -> String {

@@ -142,6 +142,8 @@ impl Correlator {
             recurrence_of,
             by: None,
             fix: None,
+            routed: None,
+            misrouted: false,
         };
         self.by_id.insert(incident.id.clone(), ix);
         self.state.incidents.insert(ix, incident);
@@ -306,6 +308,7 @@ impl Correlator {
         if let Some(i) = self.state.incidents.get_mut(&ix) {
             i.ticketed = true;
         }
+        self.learn_route(ix);
         self.intent(ix, IntentOp::Create, Telling::Opened);
     }
 

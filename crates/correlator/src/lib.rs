@@ -35,6 +35,7 @@ mod reach;
 mod rebuild;
 mod reload;
 mod resolver;
+mod route;
 mod rules;
 mod season;
 mod shared_risk;

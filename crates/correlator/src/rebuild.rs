@@ -150,6 +150,8 @@ impl Correlator {
                 recurrence_of: line.recurrence_of.clone(),
                 by: line.by.clone(),
                 fix: None,
+                routed: None,
+                misrouted: false,
             },
         );
     }

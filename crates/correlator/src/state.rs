@@ -101,6 +101,8 @@ pub struct State {
     pub(crate) ended_windows: BTreeMap<String, Ended>,
     /// How often bounds were met.
     pub(crate) met: Met,
+    /// How often people said "wrong team", by the name of the rule that sent the ticket.
+    pub(crate) misroutes: BTreeMap<String, u64>,
 }
 
 /// Names with numbers. The number of a name does not change while something stands for it.
@@ -461,6 +463,10 @@ pub(crate) struct Incident {
     pub(crate) by: Option<String>,
     /// What a person wrote of it last; the reason of resolving it goes before a note.
     pub(crate) fix: Option<Fix>,
+    /// The rule that sent its ticket.
+    pub(crate) routed: Option<String>,
+    /// A person said that the wrong team has it.
+    pub(crate) misrouted: bool,
 }
 
 /// What a person wrote of an incident.

@@ -30,6 +30,7 @@ pub(crate) enum Telling {
     Acknowledged { by: String },
     Noted { by: String, text: String },
     ResolvedBy { by: String, reason: String },
+    Misrouted { by: String, team: Option<String>, reason: String },
 }
 
 impl Correlator {
@@ -136,6 +137,15 @@ impl Correlator {
                 format!("{} {by}.", say("Diakui oleh", "Acknowledged by"))
             }
             Telling::Noted { by, text } => format!("{by}: {text}"),
+            Telling::Misrouted { by, team, reason } => {
+                let said = match team {
+                    Some(team) => {
+                        format!("{} {by}: {team}", say("Salah tim, menurut", "Wrong team, says"))
+                    }
+                    None => format!("{} {by}", say("Salah tim, menurut", "Wrong team, says")),
+                };
+                crate::command::with_reason(said, reason)
+            }
             Telling::ResolvedBy { by, reason } => format!(
                 "{} {by}: {reason}\n{}: {}",
                 say("Diselesaikan oleh", "Resolved by"),
@@ -272,6 +282,7 @@ impl Correlator {
             let past = format!("{} ({}, {}) — {fix}", s.id, s.since, s.lasted);
             line(say("Pernah terjadi", "Happened before"), &past);
         }
+        line(say("Tim", "Team"), &f.team);
         line(say("Panduan", "Runbook"), &f.runbook);
         line(say("Tautan", "Link"), &f.link);
         out.trim_end().to_owned()

@@ -107,3 +107,33 @@ fn how_it_ended_is_said_with_how_long_it_was_and_what_shows_it() {
     assert!(by_hand.text.starts_with("Resolved by budi: ganti SFP di port 24\n"));
     assert!(line(&by_hand.text, "Since the first sign").contains('m'), "{}", by_hand.text);
 }
+
+#[test]
+fn a_rule_names_the_team_and_is_counted_when_it_is_the_wrong_one() {
+    let mut story = twice(&[
+        "route first site=elsewhere team=Helpdesk",
+        "route switches class=switch team=Jaringan",
+        "route late class=switch team=Nobody",
+    ]);
+    let creates: Vec<&Intent> = intents(&story).filter(|i| i.op == IntentOp::Create).collect();
+    assert_eq!(line(&creates[0].text, "Tim"), "Tim: Jaringan");
+    let (first, second) = (creates[0].incident.clone(), creates[1].incident.clone());
+    story.line(&format!("misroute {first} sari team=Pusat-Data server"));
+    story.line(&format!("misroute {first} budi"));
+    story.line(&format!("misroute {second} budi"));
+    let core = story.core();
+    assert_eq!(core.routed(&second), Some("switches"));
+    let counted: Vec<_> = core.misroutes().iter().collect();
+    assert_eq!(counted, [(&"switches".to_owned(), &2)]);
+    let note = intents(&story).find(|i| i.text.contains("Salah tim")).expect("a note");
+    assert_eq!(note.text, "Salah tim, menurut sari: Pusat-Data: server");
+}
+
+#[test]
+fn what_no_rule_takes_goes_where_everything_does() {
+    let mut story = twice(&["route nobody site=elsewhere"]);
+    let id = intents(&story).next().expect("there is one").incident.clone();
+    let core = story.core();
+    assert_eq!(core.routed(&id), Some(model::route::DEFAULT_ROUTE));
+    assert!(core.route_of(&id).is_none());
+}

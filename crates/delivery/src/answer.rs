@@ -76,6 +76,8 @@ pub struct Draft {
     pub priority: Priority,
     /// The queue or group that a route named.
     pub group: Option<Arc<str>>,
+    /// The category that a route named, for desks that have categories.
+    pub category: Option<Arc<str>>,
 }
 
 /// A note to add.

@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, Call, Changes, Outcome};
 use crate::backoff::backoff;
+use crate::breaker::BreakerState;
 use crate::desired::Destination;
 use crate::entry::{Entry, Name, Next, Plan, Way};
 use crate::queue::{Desk, Line, Place};
@@ -101,7 +102,7 @@ pub struct Request {
 pub enum Wake {
     /// When a pause between two tries, or before a look, is over.
     Pause,
-    /// When the desk may be asked again under its limit a minute.
+    /// When the desk may be asked again under its limit a minute, or after it failed too often.
     Pace,
     /// When it is looked at what people did.
     Watch,
@@ -135,6 +136,8 @@ pub struct DeskStatus {
     pub in_flight: usize,
     /// It has dropped the key of the last ticket that was read back.
     pub keyless: bool,
+    /// Whether it is asked at all.
+    pub breaker: BreakerState,
 }
 
 /// No room for another ticket: see [`TICKETS_MAX`].
@@ -208,6 +211,7 @@ impl Deliveries {
                 doubtful: desk.doubtful,
                 in_flight: desk.in_flight,
                 keyless: self.keyless.contains(name),
+                breaker: desk.breaker.state(),
             })
             .collect()
     }
@@ -215,7 +219,7 @@ impl Deliveries {
     /// How far the tickets of `incident` are; `None` when no desk shall have one.
     pub fn told(&self, incident: &IncidentId) -> Option<Told> {
         let mut told = None;
-        for (_, entry) in self.of(incident).filter(|(_, e)| e.desired.wanted) {
+        for (_, entry) in self.of(incident).filter(|(_, e)| e.desired.wanted && !e.passed()) {
             told = Some(match (told, entry.ticket()) {
                 (Some(Told::Doubtful), _) => Told::Doubtful,
                 _ if entry.doubtful() => Told::Doubtful,
@@ -309,6 +313,7 @@ impl Deliveries {
                     .or_insert_with(|| Entry::new(ticket_key(&intent.incident, &self.instance, 0)));
                 if !entry.desired.wanted {
                     entry.desired.group.clone_from(&destination.group);
+                    entry.desired.category.clone_from(&destination.category);
                     entry.fold(destination.worded(intent).as_ref().unwrap_or(intent));
                 }
                 self.place(&intent.incident, &destination.desk);
@@ -368,11 +373,13 @@ impl Deliveries {
         answer: Answer,
         now: Timestamp,
     ) {
-        let Some((name, at)) = self.desks.get_key_value(desk) else { return };
-        let keyless = self.keyless.contains(name);
+        let Some(at) = self.desks.get_mut(desk) else { return };
+        at.breaker.heard(&answer, &at.rules, now);
+        let name = at.rules.name.clone();
+        let keyless = self.keyless.contains(&name);
         let key = (incident.clone(), name.clone());
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        let name = Name { instance: &self.instance, desk: name, incident };
+        let name = Name { instance: &self.instance, desk: &name, incident };
         let line = entry.handle_answer(name, answer, &at.rules, keyless, now);
         self.lines.extend(line);
         self.place(incident, &key.1);
@@ -517,10 +524,13 @@ impl Deliveries {
         let pause = waits.map(|(until, _)| (*until, Wake::Pause)).min();
         let asks = |d: &&Desk| !(d.asking.is_empty() && d.sweeping.is_empty());
         let held = self.desks.values().filter(asks).filter(|d| d.has_slot());
-        let pace = held.map(|d| (d.pace.next(now), Wake::Pace)).min();
+        let pace = held.map(|d| {
+            let until = d.breaker.until().unwrap_or(now);
+            (d.pace.next(now).max(until), Wake::Pace)
+        });
         let watch = self.desks.values().filter(|_| !self.draining);
         let watch = watch.filter_map(|d| d.watches_at(now)).map(|at| (at, Wake::Watch)).min();
-        pause.into_iter().chain(pace).chain(watch).min()
+        pause.into_iter().chain(pace.min()).chain(watch).min()
     }
 
     /// Calls one request off that is announced and has not left. Its line is then to be taken.
@@ -599,11 +609,13 @@ impl Deliveries {
                     self.lines.push_back(line);
                 }
                 Plan::Send(line, call) => {
+                    desk.breaker.asks(incident, &desk.rules, now);
                     entry.way = Way::Recording(Some(Box::new(call)));
                     self.lines.push_back(line);
                 }
                 Plan::Ask(call) => {
                     entry.watch.with_notes = matches!(call, Call::Read { notes: true, .. });
+                    desk.breaker.asks(incident, &desk.rules, now);
                     entry.way = Way::Calling(call.kind(), now);
                     out = Some(request(entry, call, now + desk.rules.timeout));
                 }

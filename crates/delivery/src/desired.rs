@@ -18,6 +18,8 @@ pub struct Destination {
     pub desk: Arc<str>,
     /// The queue or group there, when the route names one.
     pub group: Option<Arc<str>>,
+    /// The category there, when the route names one.
+    pub category: Option<Arc<str>>,
     /// What this desk says instead of the intent's own words.
     pub wording: Option<Wording>,
 }
@@ -41,7 +43,7 @@ impl Destination {
 
 impl From<&str> for Destination {
     fn from(desk: &str) -> Self {
-        Destination { desk: desk.into(), group: None, wording: None }
+        Destination { desk: desk.into(), group: None, category: None, wording: None }
     }
 }
 
@@ -64,6 +66,8 @@ pub(crate) struct Desired {
     pub(crate) text: String,
     /// The queue or group.
     pub(crate) group: Option<Arc<str>>,
+    /// The category.
+    pub(crate) category: Option<Arc<str>>,
     /// What is still to be said, by revision.
     pub(crate) notes: Vec<Pending>,
     /// How many notes were left out because of [`NOTES_MAX`].
@@ -111,6 +115,7 @@ impl Default for Desired {
             title: String::new(),
             text: String::new(),
             group: None,
+            category: None,
             notes: Vec::new(),
             left_out: 0,
             received: Timestamp::MAX,

@@ -37,6 +37,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// for a day shall not fill the journal.
 const FAILED_LOOK_EVERY: u32 = 20;
 
+/// An incident that is over has passed when its ticket could not be opened for this long.
+const PASSED_AFTER: Duration = Duration::from_mins(1);
+
 /// One incident on one desk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -304,6 +307,15 @@ impl Entry {
         self.doubt.is_some()
             || !self.twins.is_empty()
             || (self.desired.wanted && !self.abandoned && self.settled < self.desired.revision)
+    }
+
+    /// It was over before a ticket could be opened, and gets none.
+    pub(crate) fn passed(&self) -> bool {
+        self.known.is_none()
+            && self.doubt.is_none()
+            && !self.desired.open
+            && self.desired.wanted
+            && self.settled >= self.desired.revision
     }
 
     /// Nobody knows what became of a request.

@@ -26,6 +26,7 @@
 
 mod answer;
 mod backoff;
+mod breaker;
 mod deliveries;
 mod desired;
 mod entry;
@@ -36,6 +37,7 @@ mod rules;
 
 pub use answer::{Answer, Call, Changed, Changes, Draft, Note, Outcome, Remark, Row, Snapshot};
 pub use backoff::backoff;
+pub use breaker::BreakerState;
 pub use deliveries::{
     Deliveries, DeliveryState, DeskStatus, Full, Request, Step, TICKETS_MAX, Told, Wake,
 };

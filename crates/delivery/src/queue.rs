@@ -1,5 +1,6 @@
 //! Who stands in line for one desk, and whose turn it is.
 
+use crate::breaker::Breaker;
 use crate::deliveries::Step;
 use crate::pace::Pace;
 use crate::rules::DeskRules;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub(crate) struct Desk {
     pub(crate) rules: DeskRules,
     pub(crate) pace: Pace,
+    pub(crate) breaker: Breaker,
     pub(crate) in_flight: usize,
     /// Whose next thing is a line and no request.
     pub(crate) writing: BTreeSet<Turn>,
@@ -59,6 +61,7 @@ pub(crate) enum Line {
 impl Desk {
     pub(crate) fn new(rules: DeskRules) -> Desk {
         Desk {
+            breaker: Breaker::default(),
             pace: Pace::new(rules.per_minute, rules.max_in_flight.max(rules.per_minute / 10)),
             changes_due: Some(Timestamp::MIN),
             changes_failed: 0,
@@ -88,8 +91,17 @@ impl Desk {
         if let Some((_, _, incident)) = self.writing.first() {
             return Some(incident.clone());
         }
+        if !self.breaker.lets_pass(now) {
+            return None;
+        }
         let free = self.has_slot() && self.pace.next(now) <= now;
-        let asking = self.asking.first().or_else(|| self.sweeping.first());
+        let asking = if self.asking.is_empty() { &self.sweeping } else { &self.asking };
+        // While it is only tried, by one after the other.
+        let after = self.breaker.tried().and_then(|tried| {
+            let last = asking.iter().position(|(_, _, incident)| incident == tried)?;
+            asking.iter().nth(last + 1)
+        });
+        let asking = after.or_else(|| asking.first());
         let next = asking.filter(|_| free).map(|(_, _, incident)| incident.clone());
         next.or_else(|| self.watched(now))
     }
@@ -123,7 +135,8 @@ impl Desk {
             .map(|at| at.max(self.pace.next_leaving_half(now)));
         let changes = self.changes_due.filter(|_| self.wants_changes());
         let changes = changes.map(|at| at.max(self.pace.next(now)));
-        watched.into_iter().chain(changes).min()
+        let until = self.breaker.until().unwrap_or(now);
+        watched.into_iter().chain(changes).map(|at| at.max(until)).min()
     }
 
     fn wants_changes(&self) -> bool {
@@ -134,7 +147,7 @@ impl Desk {
     /// for all of them, and goes before everything else.
     pub(crate) fn asks_changes(&mut self, name: &Arc<str>, now: Timestamp) -> Option<Step> {
         let due = self.changes_due.is_some_and(|at| at <= now) && self.wants_changes();
-        if !due || self.pace.next(now) > now {
+        if !due || self.pace.next(now) > now || !self.breaker.lets_pass(now) {
             return None;
         }
         self.changes_due = None;

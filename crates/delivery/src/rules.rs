@@ -33,6 +33,9 @@ pub struct DeskRules {
     /// At most one note on a ticket in this time; what comes within it waits, and is said in one. Zero:
     /// each note by itself, at once.
     pub note_every: Duration,
+    /// An incident that is over before its ticket could be opened, for as long as a minute, gets one all
+    /// the same, opened and resolved at once.
+    pub tickets_for_passed: bool,
     /// The pause after the first failure; it doubles with each further one.
     pub retry_first: Duration,
     /// The longest pause after a request that failed for the moment.
@@ -117,6 +120,7 @@ impl DeskRules {
             max_in_flight: 4,
             per_minute: 2_400,
             note_every: Duration::ZERO,
+            tickets_for_passed: true,
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_secs(30),
             refused_max: Duration::from_mins(5),

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[path = "outages.rs"]
+mod outages;
 #[path = "pacing.rs"]
 mod pacing;
 #[path = "people.rs"]
@@ -115,6 +117,10 @@ struct Desk {
     noted: Vec<(String, Timestamp)>,
     down_until: Option<Timestamp>,
     drops_keys: bool,
+    /// Requests that came while it was down.
+    asked_while_down: usize,
+    /// It fails whenever it should open the ticket of this incident.
+    chokes_on: Option<String>,
 }
 
 impl Desk {
@@ -359,7 +365,11 @@ impl World {
             self.written.push((now, call.clone()));
         }
         let down = at.down_until.is_some_and(|until| now < until);
-        let mut answer = if down {
+        at.asked_while_down += usize::from(down);
+        let choked = matches!(&call, Call::Create(d) if Some(&d.incident) == at.chokes_on.as_ref());
+        let mut answer = if choked {
+            unknown(&call, "HTTP 500")
+        } else if down {
             failed(&call, Outcome::Rejected { retry: true, reason: "connection refused".into() })
         } else {
             match fault {
@@ -503,11 +513,19 @@ impl World {
 
     /// Until nothing is left to do.
     fn drive(&mut self) {
+        self.drive_until(Duration::from_hours(24 * 365));
+    }
+
+    /// The same, for so long at most.
+    fn drive_until(&mut self, most: Duration) {
+        let end = self.now + most;
         for _ in 0..100_000 {
             self.pump();
             let next = self.coming.keys().next().map(|(at, _)| *at);
             let wake = self.deliveries.poll_timeout(self.now).map(|(at, _)| at);
-            let Some(at) = next.into_iter().chain(wake).min() else { return };
+            let Some(at) = next.into_iter().chain(wake).min().filter(|at| *at <= end) else {
+                return;
+            };
             if at > self.until {
                 return;
             }

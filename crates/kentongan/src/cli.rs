@@ -354,6 +354,23 @@ pub enum IncidentCommand {
         /// Who.
         by: By,
     },
+    /// Say that the wrong team has its ticket; the rule that sent it is counted
+    #[command(
+        after_help = "Example:\n  kentongan incident misroute k7f3-17 --team \"Pusat Data\" --reason \"the server died\""
+    )]
+    Misroute {
+        /// Its id
+        id: String,
+        /// Whose it is
+        #[arg(long)]
+        team: Option<String>,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+        #[command(flatten)]
+        /// Who.
+        by: By,
+    },
     /// Set its priority until it ends
     #[command(
         after_help = "Example:\n  kentongan incident reprioritise k7f3-17 P1 --reason \"election night\""

@@ -34,6 +34,7 @@ fn nothing_of_the_contract_is_missing() {
         "/api/v1/incidents/{id}/note",
         "/api/v1/incidents/{id}/resolve",
         "/api/v1/incidents/{id}/reprioritise",
+        "/api/v1/incidents/{id}/misroute",
         "/api/v1/tickets",
         "/api/v1/alarms",
         "/api/v1/targets",

@@ -203,6 +203,15 @@ pub enum Operation {
         /// When the computed one is effective again; `None`: not before the incident ends.
         until: Option<Timestamp>,
     },
+    /// The ticket went to the wrong team: a rule that sends tickets is wrong.
+    Misroute {
+        /// Which incident.
+        incident: IncidentId,
+        /// Whose it is, where the person knows.
+        team: Option<String>,
+        /// Why, in the person's words.
+        reason: String,
+    },
     /// A window in which alarms are expected: suppression and SLA both read it.
     Maintenance(Window),
     /// A window in which nobody wants to hear of it.

@@ -52,6 +52,8 @@ pub struct Facts {
     pub recurrence_of: String,
     /// Where the incident can be seen; empty where no address is configured.
     pub link: String,
+    /// The team whose it is, by the rule that sends its ticket; empty where the rule names none.
+    pub team: String,
     /// What to do, by the class of the root; empty where the class has none.
     pub runbook: String,
 }

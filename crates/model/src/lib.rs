@@ -14,6 +14,7 @@ pub mod facts;
 pub mod graph;
 pub mod id;
 pub mod inventory;
+pub mod route;
 pub mod sentence;
 pub mod settings;
 pub mod time;
@@ -30,6 +31,7 @@ pub use event::{
 pub use facts::Facts;
 pub use id::IncidentId;
 pub use inventory::{Criticality, Inventory};
+pub use route::Route;
 pub use sentence::Reader;
 pub use settings::Settings;
 pub use time::Timestamp;

@@ -6,6 +6,7 @@ use crate::decision::{Priority, Scope};
 use crate::event::Severity;
 use crate::exception::{Exception, default_exceptions};
 use crate::inventory::Criticality;
+use crate::route::Route;
 use crate::sentence::Reader;
 pub use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// What to do about a device, by its class: an address that its tickets carry.
     pub runbooks: BTreeMap<String, String>,
+    /// Which tickets go where: the first that matches.
+    pub routes: Vec<Route>,
 }
 
 impl Settings {
@@ -118,6 +121,7 @@ impl Default for Settings {
             timezone: default_timezone(),
             public_url: None,
             runbooks: BTreeMap::new(),
+            routes: Vec::new(),
         }
     }
 }

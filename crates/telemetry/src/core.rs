@@ -76,6 +76,11 @@ struct ByBound {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByRoute {
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByProbe {
     probe: String,
 }
@@ -105,6 +110,7 @@ pub struct CoreMetrics {
     bounds: Family<ByBound, Gauge>,
     isolated: Family<ByProbe, Gauge>,
     silent: Family<ByProbe, Gauge>,
+    misroutes: Family<ByRoute, Gauge>,
     queued: Family<ByQueue, Gauge>,
     stages: Family<ByStage, Histogram, fn() -> Histogram>,
 }
@@ -137,6 +143,7 @@ impl CoreMetrics {
             bounds: Family::default(),
             isolated: Family::default(),
             silent: Family::default(),
+            misroutes: Family::default(),
             queued: Family::default(),
             stages: Family::new_with_constructor(stage_seconds),
         };
@@ -179,6 +186,11 @@ impl CoreMetrics {
             "core_bounds_met",
             "How often something was turned away or forgotten early, by the bound of the core",
             m.bounds.clone(),
+        );
+        registry.register(
+            "core_misroutes",
+            "How often people said that the wrong team had a ticket, by the rule that sent it",
+            m.misroutes.clone(),
         );
         registry.register(
             "probe_isolated",
@@ -262,6 +274,13 @@ impl CoreMetrics {
     pub fn bound_met(&self, bound: &'static str, times: u64) {
         let times = i64::try_from(times).unwrap_or(i64::MAX);
         self.bounds.get_or_create_owned(&ByBound { bound }).set(times);
+    }
+
+    /// The rule of this name has sent so many tickets to the wrong team. The names are those of the
+    /// configuration.
+    pub fn misrouted(&self, route: &str, times: u64) {
+        let times = i64::try_from(times).unwrap_or(i64::MAX);
+        self.misroutes.get_or_create_owned(&ByRoute { route: route.to_owned() }).set(times);
     }
 
     /// These are the probes of the configuration: its id, whether it is isolated, whether it is silent.

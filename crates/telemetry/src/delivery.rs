@@ -42,6 +42,7 @@ pub struct DeliveryMetrics {
     retries: Family<ByDesk, Counter>,
     pending: Family<ByDesk, Gauge>,
     oldest: Family<ByDesk, Gauge>,
+    breaker_open: Family<ByDesk, Gauge>,
     doubtful: Family<ByDesk, Gauge>,
     in_flight: Family<ByDesk, Gauge>,
     event_to_ticket: Histogram,
@@ -59,6 +60,7 @@ impl DeliveryMetrics {
             retries: Family::default(),
             pending: Family::default(),
             oldest: Family::default(),
+            breaker_open: Family::default(),
             doubtful: Family::default(),
             in_flight: Family::default(),
             event_to_ticket: Histogram::new([1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0]),
@@ -96,6 +98,11 @@ impl DeliveryMetrics {
             "delivery_oldest_pending_seconds",
             "How long the oldest of them has been waiting",
             m.oldest.clone(),
+        );
+        registry.register(
+            "delivery_breaker_open",
+            "Whether a desk is left alone for a while because it failed several times in a row",
+            m.breaker_open.clone(),
         );
         registry.register(
             "delivery_doubtful",
@@ -160,6 +167,12 @@ impl DeliveryMetrics {
         set(&self.oldest, oldest.as_secs() as i64);
         set(&self.doubtful, doubtful as i64);
         set(&self.in_flight, in_flight as i64);
+    }
+
+    /// Whether a desk is left alone because it failed several times in a row.
+    pub fn breaker(&self, desk: &str, open: bool) {
+        let by = ByDesk { desk: desk.to_owned() };
+        self.breaker_open.get_or_create_owned(&by).set(i64::from(open));
     }
 
     /// The first request about an incident leaves, so long after its event was taken.

@@ -44,6 +44,10 @@ pub struct DeskConfig {
     /// waits no longer than that. `0s`: each note by itself, at once.
     #[serde(default = "default_note_every")]
     pub note_every: String,
+    /// An incident that is over before its ticket could be opened, because the desk was away for a
+    /// minute or more, gets one all the same, opened and resolved at once.
+    #[serde(default)]
+    pub tickets_for_passed: bool,
     /// A folder with templates for what stands on tickets here, instead of the built-in words: any of
     /// `title.txt`, `body.txt`, `note.txt`, `resolved.txt`. They have the built-in words as `title` and
     /// `text`, and what there is to tell by itself (README).
@@ -75,6 +79,25 @@ pub struct DeskConfig {
     /// long). 0: never.
     #[serde(default = "default_reopen_after")]
     pub reopen_after: String,
+
+    // --- how to get there ---
+    /// A file with the certificate (PEM) of the authority that the desk's certificate is signed by. With
+    /// it, no other authority is believed for this desk; without it, those of the system are.
+    pub ca_file: Option<PathBuf>,
+    /// The same, read.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub ca: Option<Vec<u8>>,
+    /// The HTTP proxy on the way to this desk: `http://proxy.example.org:3128`; `none`: straight. Without
+    /// it, the environment decides (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+    pub proxy: Option<String>,
+    /// A user for the proxy, with a password.
+    pub proxy_user: Option<String>,
+    /// That user's password.
+    #[schemars(with = "Option<String>")]
+    pub proxy_password: Option<SecretString>,
+    /// A file that holds it.
+    pub proxy_password_file: Option<PathBuf>,
 
     // --- who we are there ---
     /// An API token. Redmine: the API key of a user.
@@ -198,6 +221,11 @@ pub enum DeskKind {
 }
 
 impl DeskKind {
+    /// A route can name a category for its tickets.
+    pub const fn has_categories(self) -> bool {
+        matches!(self, DeskKind::Glpi | DeskKind::ServiceNow | DeskKind::Generic)
+    }
+
     /// The word in the configuration and in metrics.
     pub const fn word(self) -> &'static str {
         match self {
@@ -274,7 +302,7 @@ impl PriorityNames {
 /// `url`, `headers` and `body` are templates. They may use: `base` (the desk's `url`), `token`,
 /// `user`, `password`, `key`, `incident`, `title`, `text` (with the key's marker for `create`, with
 /// the operation's for `note`), `priority` (as in `priorities`), `ticket` (its id), `operation`,
-/// `queue`, `requestor`, `resolved_status`, `open_status`; and the filters `urlencode` and `tojson`.
+/// `queue`, `category` (as a route names it, else empty), `requestor`, `resolved_status`, `open_status`; and the filters `urlencode` and `tojson`.
 /// Paths are JSON pointers (`/ticket/id`) or dotted (`ticket.id`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -371,6 +399,7 @@ impl DeskConfig {
             max_in_flight: default_max_in_flight(),
             per_minute: 60_000,
             note_every: default_note_every(),
+            tickets_for_passed: false,
             templates: None,
             words: None,
             commit_delay: "0s".into(),
@@ -379,6 +408,12 @@ impl DeskConfig {
             retry_max: default_retry_max(),
             poll: default_poll(),
             reopen_after: default_reopen_after(),
+            ca_file: None,
+            ca: None,
+            proxy: None,
+            proxy_user: None,
+            proxy_password: None,
+            proxy_password_file: None,
             token: None,
             token_file: None,
             user: None,
@@ -412,7 +447,7 @@ impl DeskConfig {
         }
     }
 
-    /// Reads the secrets that stand in files of their own; paths are relative to `base_dir`.
+    /// Reads the secrets and certificates that stand in files of their own; paths are relative to `base_dir`.
     /// One line end behind the secret is cut off.
     pub fn resolve_secrets(&mut self, base_dir: &Path) -> Result<(), Vec<DeskProblem>> {
         let mut problems = Vec::new();
@@ -422,6 +457,7 @@ impl DeskConfig {
             ("password", &mut self.password, &self.password_file),
             ("app_token", &mut self.app_token, &self.app_token_file),
             ("client_secret", &mut self.client_secret, &self.client_secret_file),
+            ("proxy_password", &mut self.proxy_password, &self.proxy_password_file),
         ];
         for (name, secret, file) in pairs {
             let key = format!("{name}_file");
@@ -444,6 +480,14 @@ impl DeskConfig {
                     }
                 }
                 Err(error) => problem(format!("cannot read {}: {error}", file.display())),
+            }
+        }
+        if let Some(file) = &self.ca_file {
+            match crate::way::certificates(&base_dir.join(file)) {
+                Ok(pem) => self.ca = Some(pem),
+                Err(message) => {
+                    problems.push(DeskProblem { desk, key: "ca_file".into(), message });
+                }
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -530,6 +574,7 @@ impl DeskConfig {
                 Some(Ok(_)) => {}
             }
         }
+        crate::way::problems(self, &mut problem);
         crate::desks::problems(self, &mut problem);
         found
     }
@@ -579,7 +624,13 @@ impl DeskConfig {
 
     /// Every secret that is given.
     pub(crate) fn secrets(&self) -> Vec<&SecretString> {
-        let all = [&self.token, &self.password, &self.app_token, &self.client_secret];
+        let all = [
+            &self.token,
+            &self.password,
+            &self.app_token,
+            &self.client_secret,
+            &self.proxy_password,
+        ];
         all.into_iter().flatten().collect()
     }
 

@@ -141,6 +141,7 @@ fn rules(config: &DeskConfig) -> DeskRules {
         empty_looks: config.empty_finds.unwrap_or(if builtin { 1 } else { 2 }),
         max_in_flight: config.max_in_flight,
         per_minute: config.per_minute,
+        tickets_for_passed: config.tickets_for_passed,
         note_every: DeskConfig::duration(&config.note_every, Duration::from_mins(1)),
         retry_max: DeskConfig::duration(&config.retry_max, Duration::from_secs(30)),
         // Nobody but we writes the built-in one.

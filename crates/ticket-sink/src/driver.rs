@@ -7,7 +7,8 @@
 use crate::desk::{Desk, lost, put};
 use async_trait::async_trait;
 use delivery::{
-    Answer, Changes, Deliveries, DeliveryState, DeskStatus, Destination, Outcome, Request, Step,
+    Answer, BreakerState, Changes, Deliveries, DeliveryState, DeskStatus, Destination, Outcome,
+    Request, Step,
 };
 use model::{DeliveryLine, DeliveryStep, DeskCall, IncidentId, Intent, Timestamp};
 use std::collections::{BTreeMap, HashMap};
@@ -288,6 +289,8 @@ impl Driver {
                 desk.doubtful,
                 desk.in_flight,
             );
+            let open = desk.breaker != BreakerState::Closed;
+            self.telemetry.delivery.breaker(&desk.desk, open);
         }
         self.status.send_if_modified(|old| {
             let changed = *old != status;

@@ -96,6 +96,7 @@ async fn examined(desk: &dyn Desk) -> Report {
         ),
         priority: Priority::P3,
         group: None,
+        category: None,
     };
     let ticket = match desk.create(&draft).await {
         Outcome::Done(ticket) => {

@@ -147,7 +147,7 @@ impl Http {
         login: Login,
         timeout: Duration,
     ) -> Result<Http, String> {
-        let client = reqwest::Client::builder()
+        let client = crate::way::set(config, reqwest::Client::builder())?
             .user_agent(concat!("kentongan/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

@@ -11,6 +11,7 @@ mod driver;
 mod examine;
 mod http;
 mod template;
+mod way;
 mod words;
 
 pub use config::{DeskConfig, DeskKind, DeskProblem, OperationConfig, PriorityName, PriorityNames};

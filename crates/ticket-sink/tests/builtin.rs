@@ -35,6 +35,7 @@ fn draft(key: &str) -> Draft {
         text: "isi".into(),
         priority: Priority::P2,
         group: Some("Network".into()),
+        category: None,
     }
 }
 

@@ -58,6 +58,7 @@ fn draft(title: &str, text: &str) -> Draft {
         text: format!("{text}\n\n[kent:kent-abc]"),
         priority: Priority::P2,
         group: None,
+        category: None,
     }
 }
 

@@ -29,6 +29,7 @@ fn draft() -> Draft {
         text: "isi\n\n[kent:kent-abc]".into(),
         priority: Priority::P1,
         group: None,
+        category: None,
     }
 }
 

@@ -438,6 +438,8 @@ fn told(d: &DeliveryLine) -> &'static str {
     let known = d.ticket.is_some();
     match d.step {
         DryRun => "dry-run",
+        // It was over before there was a ticket, and gets none.
+        Settled if !known => "passed",
         Doubtful => "doubtful",
         // A look after a doubt that shows nothing, or fails, leaves the doubt as it was; a look
         // before anything was sent has no deadline to be in doubt about.
@@ -459,9 +461,9 @@ fn worth_telling(d: &DeliveryLine) -> bool {
         DeliveryStep::Reserved
         | DeliveryStep::Sending
         | DeliveryStep::Checked
-        | DeliveryStep::Settled
         // The desk's news are events, and tell it themselves.
         | DeliveryStep::Heard => false,
+        DeliveryStep::Settled => d.ticket.is_none(),
         DeliveryStep::Refused | DeliveryStep::Unanswered => d.attempt.is_power_of_two(),
         DeliveryStep::Confirmed
         | DeliveryStep::Doubtful

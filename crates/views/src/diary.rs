@@ -104,6 +104,10 @@ pub(crate) fn sentence(line: &Kept, reader: &Reader) -> String {
                     "tidak bisa di sistem ini, ditulis sebagai catatan",
                     "this desk cannot, said in a note",
                 ),
+                "settled" => say(
+                    "tidak dibuat: sudah berakhir sebelum sistem tiket bisa diberi tahu",
+                    "none: it was over before the desk could be told",
+                ),
                 "dry-run" => say("latihan (dry-run), tidak dikirim", "dry run, not sent"),
                 other => other.to_owned(),
             };

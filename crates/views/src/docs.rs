@@ -164,7 +164,8 @@ pub struct TicketDoc {
     /// The desk.
     pub desk: String,
     /// `pending` (not there yet, or not as it should be), `told`, `doubtful` (nobody knows whether
-    /// the desk did it; it is being looked up) or `dry-run` (nothing is sent).
+    /// the desk did it; it is being looked up), `passed` (it was over before the desk could be told, and
+    /// gets no ticket) or `dry-run` (nothing is sent).
     pub told: String,
     /// The last step of the delivery.
     pub step: String,

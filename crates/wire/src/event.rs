@@ -263,6 +263,14 @@ fn write_command(out: &mut Vec<u8>, c: &Command) {
                 json::time_of(out, "until", *until);
             }
         }
+        Operation::Misroute { incident, team, reason: why } => {
+            about(out, "misroute", incident);
+            by(out);
+            if let Some(team) = team {
+                json::text_of(out, "team", team);
+            }
+            reason(out, why);
+        }
         Operation::Maintenance(w) | Operation::Silence(w) => {
             let silence = matches!(c.operation, Operation::Silence(_));
             op(out, if silence { "silence" } else { "maintenance" });
@@ -437,6 +445,14 @@ impl<'a> Flat<'a> {
                     priority,
                     reason: self.reason()?,
                     until: self.has(Key::Until).then(|| self.time(Key::Until, OP)).transpose()?,
+                }
+            }
+            "misroute" => {
+                self.only(bits!(Op Incident By Team Reason), "misroute")?;
+                Operation::Misroute {
+                    incident: self.incident("misroute")?,
+                    team: self.optional_id(Key::Team)?.map(Cow::into_owned),
+                    reason: self.reason()?,
                 }
             }
             "maintenance" => Operation::Maintenance(self.window("maintenance", false)?),

@@ -40,7 +40,7 @@ keys! {
     Source = "source", Key = "key", State = "state", Severity = "severity", Summary = "summary",
     Op = "op", Incident = "incident", By = "by", Text = "text", Priority = "priority",
     Id = "id", Owner = "owner", Start = "start", End = "end",
-    Until = "until", Rrule = "rrule",
+    Until = "until", Rrule = "rrule", Team = "team",
     Desk = "desk", Change = "change", Hash = "hash", Instance = "instance", Since = "since",
     Values = "values", Seq = "seq", Scope = "scope",
 }

@@ -102,6 +102,12 @@ pub fn event_schema() -> Value {
             &["incident", "priority"],
             "The priority is this, until the incident ends or until comes.",
         ),
+        command(
+            "misroute",
+            json!({"incident": incident(), "team": id("Whose it is, where the person knows."), "reason": reason()}),
+            &["incident"],
+            "The ticket went to the wrong team: the rule that sent it is wrong.",
+        ),
         command("maintenance", window(), &window_needs, "A window in which alarms are expected."),
         command(
             "silence",

@@ -8,8 +8,16 @@ pub(crate) const KINDS: &[&str] =
 pub(crate) const OUTCOMES: &[&str] = &["reply", "no-reply", "failed"];
 pub(crate) const STATES: &[&str] = &["problem", "ok"];
 pub(crate) const SEVERITIES: &[&str] = &["info", "warning", "average", "high", "disaster"];
-pub(crate) const OPERATIONS: &[&str] =
-    &["acknowledge", "note", "resolve", "reprioritise", "maintenance", "silence", "end-window"];
+pub(crate) const OPERATIONS: &[&str] = &[
+    "acknowledge",
+    "note",
+    "resolve",
+    "reprioritise",
+    "misroute",
+    "maintenance",
+    "silence",
+    "end-window",
+];
 pub(crate) const DESK_CHANGES: &[&str] =
     &["taken", "noted", "closed", "reopened", "reprioritised", "merged", "deleted"];
 pub(crate) const PRIORITIES: &[&str] = &["P1", "P2", "P3", "P4"];

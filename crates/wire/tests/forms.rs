@@ -16,6 +16,8 @@ const EVENTS: &[&str] = &[
     r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"acknowledge","incident":"k7f3-17","by":"sari"}"#,
     r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"note","incident":"k7f3-17","by":"sari","text":"teknisi \"berangkat\"\nETA 10:00"}"#,
     r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"resolve","incident":"k7f3-17","by":"sari","reason":"kabel diganti"}"#,
+    r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"misroute","incident":"k7f3-17","by":"sari","team":"Pusat Data","reason":"server mati"}"#,
+    r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"misroute","incident":"k7f3-17","by":"sari"}"#,
     r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"reprioritise","incident":"k7f3-17","by":"sari","priority":"P2","reason":"kantor tutup"}"#,
     r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"maintenance","by":"sari","id":"mw-1","owner":"sari","reason":"ganti UPS","scope":["semarang","class:switch"],"start":"2026-11-24T03:00:00.000Z","end":"2026-11-24T05:00:00.000Z"}"#,
     r#"{"kind":"command","at":"2026-11-24T02:16:03.000Z","op":"silence","by":"sari","id":"s-1","owner":"budi","scope":["dc/app1"],"start":"2026-11-24T03:00:00.000Z","end":"2026-11-24T05:00:00.000Z"}"#,

@@ -391,6 +391,8 @@ impl Backend for World {
             waiting: u64::from(away),
             oldest: away.then(|| self.minutes_ago(11).to_string()),
             doubtful,
+            breaker: if away { "open" } else { "closed" }.to_owned(),
+            tried_at: away.then(|| self.now().to_string()),
             last_error: away.then(|| "sambungan ditolak (10.0.0.9:443)".to_owned()),
         };
         let mut doc = StatusDoc {

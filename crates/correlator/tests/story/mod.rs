@@ -284,6 +284,22 @@ impl Story {
                         .map(|d| self.at() + model::time::parse_duration(d).unwrap()),
                 },
             ),
+            // `route NAME class=switch team=Jaringan`
+            "route" => self.settings.routes.push(model::Route {
+                name: words[1].into(),
+                classes: option(&words, "class").into_iter().map(str::to_owned).collect(),
+                sites: option(&words, "site").into_iter().map(str::to_owned).collect(),
+                team: option(&words, "team").map(str::to_owned),
+                ..model::Route::default()
+            }),
+            "misroute" => self.command(
+                words[2],
+                Operation::Misroute {
+                    incident: IncidentId::from_text(&self.id(words[1])),
+                    team: option(&words, "team").map(str::to_owned),
+                    reason: without_options(&words[3..]),
+                },
+            ),
             "maintenance" | "silence" => {
                 let start = option(&words, "in")
                     .map_or(Duration::ZERO, |d| model::time::parse_duration(d).unwrap());

@@ -1,6 +1,8 @@
 //! The next thing to do for an entry: the difference between what should be and what is known.
 
-use super::{DRY_RUN_ID, Doubt, Entry, FIRST_LOOK, Known, Name, Next, Plan, RECORD_SLACK, Way};
+use super::{
+    DRY_RUN_ID, Doubt, Entry, FIRST_LOOK, Known, Name, Next, PASSED_AFTER, Plan, RECORD_SLACK, Way,
+};
 use crate::answer::{Call, Draft, Note};
 use crate::joined::Joined;
 use crate::rules::DeskRules;
@@ -88,7 +90,9 @@ impl Entry {
         if over_on_dry_run {
             return if self.settled < self.desired.revision { Next::Settle } else { Next::Nothing };
         }
-        if !self.reserved {
+        if self.passed() {
+            Next::Nothing
+        } else if !self.reserved {
             Next::Reserve
         } else if let Some(until) = self.paused(now) {
             Next::Wait(until)
@@ -261,6 +265,16 @@ impl Entry {
     }
 
     fn plan_create(&self, name: Name<'_>, rules: &DeskRules, now: Timestamp) -> Plan {
+        if !self.desired.open
+            && !rules.tickets_for_passed
+            && now.since(self.desired.received) >= PASSED_AFTER
+        {
+            return Plan::Line(DeliveryLine {
+                reason: "it was over before the desk could be told; it gets no ticket".into(),
+                attempt: 0,
+                ..self.line(name, DeliveryStep::Settled, now)
+            });
+        }
         let line = DeliveryLine {
             call: Some(DeskCall::Create),
             op: Some(IntentOp::Create),
@@ -276,6 +290,7 @@ impl Entry {
             text: format!("{}{}\n\n[kent:{}]", self.desired.text, self.successor(), self.key),
             priority: self.desired.priority,
             group: self.desired.group.clone(),
+            category: self.desired.category.clone(),
         });
         self.send(line, call, true, rules, now)
     }

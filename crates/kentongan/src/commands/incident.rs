@@ -49,6 +49,15 @@ pub async fn run(args: &IncidentArgs, call: &Call) -> anyhow::Result<ExitCode> {
         IncidentCommand::Resolve { id, reason, by } => {
             command(&client, id, "resolve", json!({ "reason": reason }), by, "resolved").await?;
         }
+        IncidentCommand::Misroute { id, team, reason, by } => {
+            let mut body = json!({});
+            for (key, given) in [("team", team), ("reason", reason)] {
+                if let Some(given) = given {
+                    body[key] = json!(given);
+                }
+            }
+            command(&client, id, "misroute", body, by, "said to be misrouted").await?;
+        }
         IncidentCommand::Reprioritise { id, priority, reason, duration, until, by } => {
             let priority = format!("{priority:?}");
             let mut body = json!({ "priority": priority, "reason": reason });

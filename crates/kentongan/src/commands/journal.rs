@@ -390,6 +390,7 @@ mod tests {
             text: "down".into(),
             priority: model::Priority::P2,
             group: None,
+            category: None,
         };
         assert!(matches!(desk.create(&draft).await, delivery::Outcome::Done(_)));
     }

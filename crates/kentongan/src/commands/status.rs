@@ -93,6 +93,13 @@ fn core(core: &Value) -> (Look, String) {
         number(core, "last_event"),
         number(core, "behind"),
     );
+    let wrong: Vec<String> = list(core, "misroutes")
+        .map(|m| format!("{} by {}", number(m, "times"), text(m, "route")))
+        .collect();
+    let detail = match wrong.as_slice() {
+        [] => detail,
+        wrong => format!("{detail}; to the wrong team: {}", wrong.join(", ")),
+    };
     if beat > Duration::from_secs(15) {
         (Look::Bad, format!("it has not turned for {}; {detail}", short(beat)))
     } else {
@@ -183,6 +190,13 @@ fn of_desk(desk: &Value, page: &Page) -> (Look, String) {
     if doubtful > 0 {
         let _ = write!(detail, ", {doubtful} doubtful");
         look = if look == Look::Bad { Look::Bad } else { Look::Poor };
+    }
+    match (desk["breaker"].as_str(), desk["tried_at"].as_str()) {
+        (Some("open"), Some(at)) => {
+            let _ = write!(detail, ", left alone, tried again at {}", page.time(at));
+        }
+        (Some("half-open"), _) => detail.push_str(", being tried with one request"),
+        _ => {}
     }
     (look, detail)
 }

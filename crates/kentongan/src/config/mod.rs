@@ -63,8 +63,6 @@ pub struct Configuration {
     pub sources: Vec<Source>,
     /// The ticket systems, their secrets read; never empty.
     pub desks: Vec<ticket_sink::DeskConfig>,
-    /// Which tickets go where; empty: every desk gets every ticket.
-    pub routes: Vec<Route>,
     /// Who is told that we live.
     pub heartbeat: Option<Heartbeat>,
     /// Language and time zone.
@@ -175,23 +173,6 @@ pub struct Source {
     pub kind: SourceKind,
     /// What it must send.
     pub token: SecretString,
-}
-
-/// Which tickets go to which desk. An empty list matches everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Route {
-    /// Classes of a root device.
-    pub classes: Vec<String>,
-    /// Sites of a root device.
-    pub sites: Vec<String>,
-    /// Tags of a root device.
-    pub tags: Vec<String>,
-    /// Sources of the signal that opened it.
-    pub sources: Vec<String>,
-    /// The desk.
-    pub desk: String,
-    /// Its queue.
-    pub queue: Option<String>,
 }
 
 /// Who is told that we live.

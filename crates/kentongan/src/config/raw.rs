@@ -410,10 +410,18 @@ pub enum SourceKind {
 pub struct Route {
     /// What an incident must be about; all keys given must match. Without any, everything does.
     pub r#match: Key<RouteMatch>,
+    /// What to call this rule where somebody says "wrong team". Default: `route-1` for the first one, …
+    pub name: Key<String>,
     /// The desk's name.
     pub desk: Key<String>,
-    /// The desk's queue, where it has queues.
+    /// The desk's queue (group, project), where it has queues.
     pub queue: Key<String>,
+    /// The category that the ticket gets. GLPI: the number of an ITIL category. ServiceNow, generic: its
+    /// name.
+    pub category: Key<String>,
+    /// The team whose ticket it is: "Jaringan", "Pusat Data", "CSIRT", "Helpdesk". It stands on the
+    /// ticket.
+    pub team: Key<String>,
 }
 
 /// What an incident must be about.

@@ -143,8 +143,12 @@ queue = "Q"
 token = "t"
 [[route]]
 match = { site = ["s"], source = "z" }
+name = "semarang"
 desk = "rt"
 queue = "Network"
+team = "Jaringan"
+[[route]]
+desk = "rt"
 [runbook]
 switch = "https://wiki.example.org/switch"
 [[maintenance]]
@@ -193,7 +197,9 @@ needs = { at_least = 1, of = ["s/sw1"] }
     let window = &c.settings.windows[0];
     assert_eq!(window.start.to_string(), "2026-11-24T14:00:00.000Z");
     assert_eq!(window.end.to_string(), "2026-11-24T15:00:00.000Z");
-    assert_eq!(c.routes[0].sources, ["z"]);
+    assert_eq!(c.settings.routes[0].sources, ["z"]);
+    let named: Vec<_> = c.settings.routes.iter().map(|r| (&*r.name, r.team.as_deref())).collect();
+    assert_eq!(named, [("semarang", Some("Jaringan")), ("route-2", None)]);
     assert_eq!(window.change.as_deref(), Some("CHG-41"));
     assert_eq!(c.settings.seasons[0].criticality, Criticality::Vital);
     assert_eq!(c.settings.seasons[0].rrule.as_deref(), Some("FREQ=YEARLY"));
@@ -862,4 +868,38 @@ fn a_desk_without_a_way_in_is_told_in_a_sentence() {
     let Err(report) = one(&twice).result else { panic!("it is wrong") };
     let help: Vec<_> = report.problems().iter().map(|p| p.help.as_str()).collect();
     assert!(help.contains(&"possible here: rt"), "{help:#?}");
+}
+
+#[test]
+fn a_route_has_a_name_of_its_own_and_a_category_where_that_means_something() {
+    let rt = "[[desk]]\nname = \"rt\"\nkind = \"rt\"\nurl = \"https://rt.example.org\"\nqueue = \"Q\"\ntoken = \"t\"\n";
+    let route = |name: &str, more: &str| {
+        format!("[[route]]\nname = \"{name}\"\nmatch = {{ site = \"a\" }}\ndesk = \"rt\"\n{more}")
+    };
+    let said = |text: &str| {
+        let text = format!("{rt}{text}[[site]]\nid = \"a\"\n");
+        one(&text).problems().join("\n")
+    };
+    assert!(said(&route("default", "")).contains("the rule for what no other takes"));
+    let twice = said(&format!("{}{}", route("x", ""), route("x", "")));
+    assert!(twice.contains("there are two routes called \"x\""), "{twice}");
+    let category = said(&route("x", "category = \"7\"\n"));
+    assert!(category.contains("kind \"rt\" get no category"), "{category}");
+}
+
+#[test]
+fn a_template_that_is_wrong_is_told_with_its_file_and_line() {
+    let loaded = load_files(
+        &[
+            (
+                "kentongan.toml",
+                "[[desk]]\nname = \"b\"\nkind = \"builtin\"\ntemplates = \"templates/b\"\n",
+            ),
+            ("templates/b/body.txt", "{{ text }}\n{{ titel }}\n"),
+        ],
+        &[],
+    );
+    let said = loaded.problems().join("\n");
+    assert!(said.contains("kentongan.toml:4:13 desk[0].templates"), "{said}");
+    assert!(said.contains("body.txt:2: undefined value"), "{said}");
 }

@@ -10,7 +10,7 @@ use crate::explain::{self, Found, Question};
 use async_trait::async_trait;
 use console::{
     Backend, BackendError, BuiltinTicketDoc, ConfigDoc, CoreDoc, HeartbeatDoc, JournalDoc,
-    ProbeDoc, StatusDoc, TargetDoc, WatcherDoc, WindowDoc,
+    MisrouteDoc, ProbeDoc, StatusDoc, TargetDoc, WatcherDoc, WindowDoc,
 };
 use journal::{Clock, Journal, JournalError};
 use model::{Event, Timestamp};
@@ -123,6 +123,13 @@ impl Status {
         }
     }
 
+    fn misroutes(&self) -> Vec<MisrouteDoc> {
+        let counted = self.pulse.misroutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let doc =
+            |(route, times): &(String, u64)| MisrouteDoc { route: route.clone(), times: *times };
+        counted.iter().map(doc).collect()
+    }
+
     fn watchers(&self) -> Vec<WatcherDoc> {
         let probes = self.pulse.probes.lock().unwrap_or_else(PoisonError::into_inner);
         let doc = |p: &correlator::ProbeLook| WatcherDoc {
@@ -229,6 +236,7 @@ impl Backend for Status {
                 held: load(&self.pulse.held),
                 suppressed: load(&self.pulse.suppressed),
                 flapping: load(&self.pulse.flapping),
+                misroutes: self.misroutes(),
             },
             desks: self.desks.docs(c),
             probe: self.probe_doc(c),

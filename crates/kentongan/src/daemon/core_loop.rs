@@ -81,6 +81,8 @@ pub struct Pulse {
     pub observations: AtomicU64,
     /// The probes of the inventory, as the core sees them.
     pub probes: Mutex<Vec<correlator::ProbeLook>>,
+    /// How often each rule sent a ticket to the wrong team.
+    pub misroutes: Mutex<Vec<(String, u64)>>,
     /// The last record appended.
     pub last_record: watch::Sender<u64>,
 }
@@ -99,6 +101,7 @@ impl Pulse {
             flapping: 0.into(),
             observations: 0.into(),
             probes: Mutex::default(),
+            misroutes: Mutex::default(),
             last_record: watch::Sender::new(last_record),
         })
     }
@@ -651,6 +654,12 @@ impl CoreLoop {
             (&*p.id, p.sight == correlator::Sight::Isolated, p.sight == correlator::Sight::Silent)
         }));
         *self.pulse.probes.lock().unwrap_or_else(PoisonError::into_inner) = probes;
+        let misroutes = self.core.misroutes();
+        for (rule, times) in misroutes {
+            metrics.misrouted(rule, *times);
+        }
+        *self.pulse.misroutes.lock().unwrap_or_else(PoisonError::into_inner) =
+            misroutes.iter().map(|(rule, times)| (rule.clone(), *times)).collect();
         let last = self.core.last_event();
         let behind = self.journal.last_event().await.unwrap_or(last).saturating_sub(last);
         metrics.progressed(last, behind);

@@ -3,14 +3,15 @@
 use super::core_loop::Pulse;
 use super::resume::Resumed;
 use super::sinks::Door;
-use crate::config::{Configuration, Route};
+use crate::config::Configuration;
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use console::{BuiltinNoteDoc, BuiltinTicketDoc, DeskDoc};
 use correlator::Correlator;
-use delivery::{Deliveries, DeliveryState, DeskStatus, Destination};
+use delivery::{BreakerState, Deliveries, DeliveryState, DeskStatus, Destination};
 use journal::{Epoch, Journal, JournalError, NewRecord, RecordKind};
 use model::delivery::DeliveryLine;
+use model::route::DEFAULT_ROUTE;
 use model::{DeskNews, Event, IncidentId, Intent, IntentOp, Kind};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -270,6 +271,11 @@ impl Desks {
                 waiting: s.pending as u64,
                 oldest: s.oldest.map(|t| t.to_string()),
                 doubtful: s.doubtful as u64,
+                breaker: s.breaker.word().into(),
+                tried_at: match s.breaker {
+                    BreakerState::Open { until } => Some(until.to_string()),
+                    BreakerState::Closed | BreakerState::HalfOpen { .. } => None,
+                },
                 last_error,
             }
         });
@@ -319,23 +325,25 @@ fn destinations(
     names: &[Arc<str>],
     intent: &Intent,
 ) -> Vec<Destination> {
-    let all = || {
-        names.iter().map(|n| Destination { desk: n.clone(), group: None, wording: None }).collect()
-    };
-    let mut to: Vec<Destination> = if c.routes.is_empty() || intent.op != IntentOp::Create {
-        all()
-    } else {
-        let root = core.root_of(&intent.incident).unwrap_or_default();
-        let sources = core.sources_of(&intent.incident);
-        match c.routes.iter().find(|r| matches(core, r, root, &sources)) {
-            Some(r) => vec![Destination {
-                desk: r.desk.as_str().into(),
-                group: r.queue.as_deref().map(Into::into),
-                wording: None,
-            }],
-            None => all(),
-        }
-    };
+    let routes = &c.settings.routes;
+    let mut to: Vec<Destination> = Vec::new();
+    if !routes.is_empty() && intent.op == IntentOp::Create {
+        let named = core.routed(&intent.incident);
+        let kept = named.and_then(|name| routes.iter().find(|r| r.name == name));
+        // A rule that is not there any more gives way to the one that takes it now.
+        let rule = match named {
+            Some(DEFAULT_ROUTE) => None,
+            _ => kept.or_else(|| core.route_of(&intent.incident)),
+        };
+        to.extend(rule.map(|r| Destination {
+            group: r.queue.as_deref().map(Into::into),
+            category: r.category.as_deref().map(Into::into),
+            ..Destination::from(r.desk.as_str())
+        }));
+    }
+    if to.is_empty() {
+        to.extend(names.iter().map(|n| Destination::from(&**n)));
+    }
     word(core, c, intent, &mut to);
     to
 }
@@ -359,18 +367,4 @@ fn word(core: &Correlator, c: &Configuration, intent: &Intent, to: &mut [Destina
         }
         destination.wording = Some(wording);
     }
-}
-
-fn matches(core: &Correlator, r: &Route, root: &[Arc<str>], sources: &[Arc<str>]) -> bool {
-    let inventory = core.inventory();
-    let mut devices = root.iter().filter_map(|id| inventory.device(id)).map(|d| &inventory[d]);
-    let of_device = |d: &model::inventory::Device| {
-        let site = d.site.map(|s| &*inventory[s].id);
-        (r.classes.is_empty() || r.classes.iter().any(|c| **c == *d.class))
-            && (r.sites.is_empty() || r.sites.iter().any(|s| Some(s.as_str()) == site))
-            && (r.tags.is_empty() || r.tags.iter().any(|t| d.tags.contains(t)))
-    };
-    let about_devices = r.classes.is_empty() && r.sites.is_empty() && r.tags.is_empty();
-    (about_devices || devices.any(of_device))
-        && (r.sources.is_empty() || r.sources.iter().any(|s| sources.iter().any(|x| **x == **s)))
 }

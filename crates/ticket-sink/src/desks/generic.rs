@@ -309,6 +309,7 @@ impl Mapping {
             text: "baris satu\nbaris dua\n\n[kent:kent-sample]".into(),
             priority: Priority::P1,
             group: None,
+            category: None,
         };
         let ticket = TicketRef { id: "1".into(), url: None };
         let with = |name, value: Value| {
@@ -386,6 +387,7 @@ impl Mapping {
             ("text", draft.text.as_str().into()),
             ("priority", self.name(draft.priority).clone()),
             ("queue", draft.group.as_deref().unwrap_or(&self.queue).into()),
+            ("category", draft.category.as_deref().unwrap_or("").into()),
         ])
     }
 

@@ -145,7 +145,7 @@ proptest! {
     #[test]
     fn whatever_stands_in_a_ticket_the_request_is_json(title in ".{0,60}", text in "(?s).{0,200}", key in "[a-z0-9-]{1,32}") {
         let map = mapping();
-        let draft = Draft { key, incident: "k7f3-1".into(), title, text, priority: Priority::P1, group: None };
+        let draft = Draft { key, incident: "k7f3-1".into(), title, text, priority: Priority::P1, group: None, category: Some("7".into()) };
         let ask = map.request(map.create.as_ref().unwrap(), map.draft_context(&draft)).unwrap();
         let body: Value = serde_json::from_str(&ask.body.unwrap()).unwrap();
         prop_assert_eq!(&body["t"], &json!(draft.title));

@@ -221,6 +221,10 @@ impl Mapping {
         if let Some(group) = group {
             input["_groups_id_assign"] = group.parse::<u32>().map_or(group.into(), Value::from);
         }
+        if let Some(category) = draft.category.as_deref() {
+            input["itilcategories_id"] =
+                category.parse::<u32>().map_or(category.into(), Value::from);
+        }
         if let Some(entity) = self.entity {
             input["entities_id"] = entity.into();
         }

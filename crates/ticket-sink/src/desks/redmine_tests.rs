@@ -82,6 +82,7 @@ fn a_draft_becomes_the_request_that_redmine_wants() {
         text: "baris satu\nbaris dua\n[kent:kent-abc]".into(),
         priority: Priority::P1,
         group: None,
+        category: None,
     };
     let ask = map.create(&draft, &names());
     assert_eq!((ask.method, ask.url.as_str()), (Method::POST, "http://127.0.0.1:8085/issues.json"));

@@ -32,6 +32,7 @@ fn a_draft_becomes_the_request_that_rt_wants() {
         text: "isi\n\n[kent:kent-abc]".into(),
         priority: Priority::P2,
         group: None,
+        category: None,
     };
     let ask = map.create(&draft);
     assert_eq!(

@@ -39,6 +39,7 @@ pub(crate) fn draft() -> Draft {
         text: "isi & <i>\n\n[kent:kent-abc]".into(),
         priority: Priority::P2,
         group: None,
+        category: None,
     }
 }
 

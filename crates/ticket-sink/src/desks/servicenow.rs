@@ -197,6 +197,9 @@ impl Mapping {
         if let Some(group) = draft.group.as_deref().or(self.group.as_deref()) {
             body["assignment_group"] = group.into();
         }
+        if let Some(category) = draft.category.as_deref() {
+            body["category"] = category.into();
+        }
         if let Some(caller) = &self.caller {
             body["caller_id"] = caller.as_str().into();
         }

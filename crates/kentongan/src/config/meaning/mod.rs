@@ -51,10 +51,10 @@ impl Reading<'_> {
             seasons: self.seasons(&root, &locale),
             public_url: self::process::public_url(&root),
             runbooks: self.runbooks(&root),
+            routes: self.routes(&root, &desks, &sources),
             ..self.correlator(&root)
         };
         let probe = self.probe(&root, own_probe, asking);
-        let routes = self.routes(&root, &desks, &sources);
         let http = self.http(&root);
         let journal = self.journal(&root);
         let heartbeat = self.heartbeat(&root);
@@ -72,7 +72,6 @@ impl Reading<'_> {
             written: Arc::new(collected.spec),
             sources,
             desks,
-            routes,
             heartbeat,
             locale,
             hash: String::new(),

@@ -1,5 +1,6 @@
 //! Whom we speak with: sources, desks, and which tickets go where.
 
+use super::super::Source;
 use super::super::inventory::{items, many};
 use super::super::origin::Place;
 use super::super::raw;
@@ -8,8 +9,8 @@ use super::super::report::Finding;
 use super::super::secrets::{Found, secret, too_open};
 use super::super::tree::{Node, Value};
 use super::super::units::OneOrMany;
-use super::super::{Route, Source};
 use super::{Reading, each};
+use model::route::{DEFAULT_ROUTE, Route};
 use secrecy::{ExposeSecret as _, SecretString};
 use ticket_sink::DeskConfig;
 
@@ -92,9 +93,11 @@ impl Reading<'_> {
                 finding.missing = missing;
                 self.written.findings.push(finding);
             }
-            for (key, file) in
-                [("token_file", &desk.token_file), ("password_file", &desk.password_file)]
-            {
+            for (key, file) in [
+                ("token_file", &desk.token_file),
+                ("password_file", &desk.password_file),
+                ("proxy_password_file", &desk.proxy_password_file),
+            ] {
                 let open = file.as_ref().and_then(|f| too_open(&self.folder.join(f)));
                 if let Some((message, help)) = open {
                     let place = self.desk_place(index, key, *table).0;
@@ -170,13 +173,28 @@ impl Reading<'_> {
                     self.error(place, format!("there is no source {source:?}"), help);
                 }
             }
+            self.route_is_named(raw, &routes);
+            if let (Some(desk), Key::Set(_, place)) = (raw.desk.get(), &raw.category)
+                && let Some(kind) = desks.iter().find(|d| d.name == *desk).map(|d| d.kind)
+                && !kind.has_categories()
+            {
+                let word = kind.word();
+                self.warning(
+                    *place,
+                    format!("tickets on a desk of kind {word:?} get no category from here"),
+                    "remove the line, or let a rule of the desk itself do it",
+                );
+            }
             let route = Route {
+                name: raw.name.or(format!("route-{}", routes.len() + 1)),
                 classes: many(&what.class),
                 sites: many(&what.site),
                 tags: many(&what.tag),
                 sources: many(&what.source),
                 desk: raw.desk.or(String::new()),
                 queue: raw.queue.get().cloned(),
+                category: raw.category.get().cloned(),
+                team: raw.team.get().cloned(),
             };
             // What could not be read of a match would make it look wider than it is meant.
             let narrow = match &raw.r#match {
@@ -204,6 +222,20 @@ impl Reading<'_> {
             places.push((!narrow).then_some(table));
         }
         routes
+    }
+}
+
+impl Reading<'_> {
+    /// A rule's name counts misroutes, so it stands for one rule.
+    fn route_is_named(&mut self, raw: &raw::Route, before: &[Route]) {
+        let Key::Set(name, place) = &raw.name else { return };
+        self.plain_name(name, *place);
+        if *name == DEFAULT_ROUTE {
+            let help = "call it otherwise";
+            self.error(*place, "this is the name of the rule for what no other takes", help);
+        } else if before.iter().any(|r| r.name == *name) {
+            self.error(*place, format!("there are two routes called {name:?}"), "rename one");
+        }
     }
 }
 
