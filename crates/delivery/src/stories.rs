@@ -424,3 +424,69 @@ fn a_drain_starts_nothing_and_leaves_nothing_half_done() {
     assert!(turn(&mut d).1.is_empty());
     assert_eq!(d.status()[0].doubtful, 0);
 }
+
+/// Each desk says it in its own words, where it has some; the others say it as the core does.
+#[test]
+fn a_desk_with_words_of_its_own_says_it_in_them() {
+    let rules = ["plain", "worded"].map(DeskRules::new).to_vec();
+    let mut deliveries = Deliveries::new(INSTANCE, rules);
+    let mut now = Timestamp::from_millis(1_000_000);
+    let mut said: Vec<(String, String)> = Vec::new();
+    for (revision, op) in [(1, IntentOp::Create), (2, IntentOp::Note)] {
+        let words = crate::Wording { title: "judul".into(), text: format!("isi {revision}") };
+        let worded = Destination { wording: Some(words), ..Destination::from("worded") };
+        let category = Some("7".into());
+        let plain = Destination { category, ..Destination::from("plain") };
+        let intent = intent("a", revision, op, Priority::P2);
+        deliveries.handle_intent(&[plain, worded], &intent).expect("there is room");
+        loop {
+            let mut last = None;
+            while let Some(step) = deliveries.poll_step(now) {
+                let Step::Call(request) = step else {
+                    let Step::Record { number, .. } = step else { unreachable!() };
+                    last = Some(number);
+                    continue;
+                };
+                let answer = match &request.call {
+                    Call::Find { .. } => Answer::Rows(Outcome::Done(Vec::new())),
+                    Call::Create(draft) => {
+                        said.push((
+                            format!("{} {}", request.desk, draft.title),
+                            draft.text.clone(),
+                        ));
+                        assert_eq!(draft.category.is_some(), &*request.desk == "plain");
+                        let ticket = TicketRef { id: "1".into(), url: None };
+                        Answer::Created(Outcome::Done(ticket))
+                    }
+                    Call::Note { note, .. } => {
+                        said.push((request.desk.to_string(), note.text.clone()));
+                        Answer::Written(Outcome::Done(()))
+                    }
+                    Call::Read { .. } => Answer::Ticket(Outcome::Done(Snapshot {
+                        key: Some(model::id::ticket_key(&intent.incident, INSTANCE, 0)),
+                        open: true,
+                        ..Snapshot::default()
+                    })),
+                    other => panic!("{other:?}"),
+                };
+                deliveries.handle_answer(&request.desk, &request.incident, answer, now);
+            }
+            let Some(last) = last else { break };
+            deliveries.handle_recorded(last);
+            now = now + Duration::from_millis(1);
+        }
+    }
+    let begins: Vec<String> = said
+        .iter()
+        .map(|(who, text)| format!("{who}: {}", text.lines().next().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        begins,
+        [
+            "plain a tidak terjangkau: teks 1",
+            "worded judul: isi 1",
+            "plain: teks 2",
+            "worded: isi 2"
+        ]
+    );
+}

@@ -569,3 +569,23 @@ proptest! {
         prop_assert_eq!(show(&whole), show(&pieces));
     }
 }
+
+/// What was over before its desk could be told has no ticket, and says so instead of waiting for ever.
+#[test]
+fn what_passed_without_a_ticket_is_not_pending() {
+    let dir = tempfile::tempdir().unwrap();
+    let views = Views::open(dir.path(), "noc-k7f3").unwrap();
+    let mut settled = step(90, "k7f3-3", DeliveryStep::Settled, None);
+    settled.call = None;
+    views.apply(&[opened(1, "k7f3-3", 3), delivered(2, &settled)]).unwrap();
+    assert_eq!(views.tickets(10).unwrap()[0].told, "passed");
+    let detail = views.incident("k7f3-3", Language::En).unwrap().unwrap();
+    let told: Vec<&str> = detail.diary.iter().map(|l| l.text.as_str()).collect();
+    assert!(told.iter().any(|t| t.contains("over before the desk could be told")), "{told:#?}");
+    // One that has its ticket is told, and nothing of it stands in the diary.
+    let with = step(91, "k7f3-3", DeliveryStep::Settled, Some("42"));
+    views.apply(&[delivered(3, &with)]).unwrap();
+    assert_eq!(views.tickets(10).unwrap()[0].told, "told");
+    let again = views.incident("k7f3-3", Language::En).unwrap().unwrap().diary.len();
+    assert_eq!(again, told.len());
+}
