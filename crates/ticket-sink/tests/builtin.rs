@@ -94,7 +94,11 @@ async fn a_machine_without_any_desk_has_one() {
     let report = ticket_sink::test_ticket(&*desks.builtin[0]).await;
     assert!(report.is_good() && report.closed, "{report}");
     let memory: Arc<Memory> = Arc::default();
-    let unpaced = |r: delivery::DeskRules| delivery::DeskRules { note_every: Duration::ZERO, ..r };
+    let unpaced = |r: delivery::DeskRules| delivery::DeskRules {
+        note_every: Duration::ZERO,
+        tickets_for_passed: true,
+        ..r
+    };
     let rules = desks.rules().into_iter().map(unpaced).collect();
     let deliveries = Deliveries::new("noc", rules);
     let driver = Driver::new(deliveries, desks.all.clone(), memory.clone(), Telemetry::new());
