@@ -44,7 +44,7 @@ pub struct Deliveries {
     instance: Arc<str>,
     desks: BTreeMap<Arc<str>, Desk>,
     /// What is on record: incident and desk. Incident first, so that one incident's are together.
-    entries: BTreeMap<(IncidentId, Arc<str>), Entry>,
+    entries: BTreeMap<(IncidentId, Arc<str>), Box<Entry>>,
     /// Desks that have dropped the key of the last ticket that was read back.
     keyless: BTreeSet<Arc<str>>,
     /// Lines that nobody has taken yet.
@@ -179,7 +179,7 @@ impl Deliveries {
             draining: false,
         };
         for (incident, desk, entry) in state.entries {
-            deliveries.entries.insert((incident.clone(), desk.clone()), entry);
+            deliveries.entries.insert((incident.clone(), desk.clone()), Box::new(entry));
             deliveries.place(&incident, &desk);
         }
         deliveries
@@ -193,7 +193,9 @@ impl Deliveries {
             entries: self
                 .entries
                 .iter()
-                .map(|((incident, desk), entry)| (incident.clone(), desk.clone(), entry.clone()))
+                .map(|((incident, desk), entry)| {
+                    (incident.clone(), desk.clone(), Entry::clone(entry))
+                })
                 .collect(),
             keyless: self.keyless.iter().cloned().collect(),
         }
@@ -285,7 +287,7 @@ impl Deliveries {
         self.entries
             .range(from..)
             .take_while(move |((i, _), _)| i == incident)
-            .map(|((_, desk), entry)| (desk, entry))
+            .map(|((_, desk), entry)| (desk, &**entry))
     }
 
     // --- what happened ---
@@ -307,10 +309,9 @@ impl Deliveries {
             }
             for destination in desks {
                 let key = (intent.incident.clone(), destination.desk.clone());
-                let entry = self
-                    .entries
-                    .entry(key)
-                    .or_insert_with(|| Entry::new(ticket_key(&intent.incident, &self.instance, 0)));
+                let entry = self.entries.entry(key).or_insert_with(|| {
+                    Box::new(Entry::new(ticket_key(&intent.incident, &self.instance, 0)))
+                });
                 if !entry.desired.wanted {
                     entry.desired.group.clone_from(&destination.group);
                     entry.desired.category.clone_from(&destination.category);
@@ -352,7 +353,10 @@ impl Deliveries {
     /// [`handle_recorded`](Self::handle_recorded) does it.
     pub fn apply(&mut self, line: &DeliveryLine) {
         let key = (line.incident.clone(), line.desk.clone());
-        self.entries.entry(key).or_insert_with(|| Entry::new(line.key.clone())).apply(line);
+        self.entries
+            .entry(key)
+            .or_insert_with(|| Box::new(Entry::new(line.key.clone())))
+            .apply(line);
         match line.step {
             DeliveryStep::Unkeyed => {
                 self.keyless.insert(line.desk.clone());

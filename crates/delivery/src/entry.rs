@@ -40,7 +40,8 @@ const FAILED_LOOK_EVERY: u32 = 20;
 /// An incident that is over has passed when its ticket could not be opened for this long.
 const PASSED_AFTER: Duration = Duration::from_mins(1);
 
-/// One incident on one desk.
+/// One incident on one desk. A hundred thousand of them may wait for a desk that is away, each without
+/// a ticket and in no doubt: what such a one does not have is boxed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Entry {
     // --- what it should be ---
@@ -52,7 +53,7 @@ pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) generation: u32,
     reserved: bool,
-    known: Option<Known>,
+    known: Option<Box<Known>>,
     /// Every note up to this revision was said or left out for good.
     noted: u32,
     /// When the last note was said.
@@ -60,10 +61,10 @@ pub(crate) struct Entry {
     /// The desk shows everything up to this revision.
     settled: u32,
     /// A request that writes and whose end is not on record. There is never a second one.
-    doubt: Option<Doubt>,
+    doubt: Option<Box<Doubt>>,
     /// The last request about the ticket that was refused: there are desks that say no after they
     /// have done it, so it is read before anything else is sent.
-    refused: Option<Doubt>,
+    refused: Option<Box<Doubt>>,
     /// Other open tickets with the key, which are to be told and closed.
     twins: Vec<Twin>,
     /// How often the current thing was tried.
@@ -361,7 +362,7 @@ impl Entry {
 
     /// The ticket that counts: one from a dry run does not, once the desk is on no dry run.
     fn standing(&self, rules: &DeskRules) -> Option<&Known> {
-        self.known.as_ref().filter(|k| rules.dry_run || k.ticket.id != DRY_RUN_ID)
+        self.known.as_deref().filter(|k| rules.dry_run || k.ticket.id != DRY_RUN_ID)
     }
 
     // --- what is on record ---
@@ -468,7 +469,7 @@ impl Entry {
         match line.call {
             Some(DeskCall::Create | DeskCall::Find) => match &line.ticket {
                 Some(ticket) if line.step != DeliveryStep::GivenUp => {
-                    self.known = Some(Known {
+                    self.known = Some(Box::new(Known {
                         ticket: ticket.clone(),
                         open: line.open,
                         priority: line.priority,
@@ -476,7 +477,7 @@ impl Entry {
                         said_open: line.open,
                         said_priority: line.priority,
                         dry,
-                    });
+                    }));
                 }
                 _ => self.abandoned = true,
             },
@@ -531,8 +532,8 @@ impl Entry {
 
 impl Doubt {
     /// What a `sending` or `doubtful` line leaves open.
-    fn of(line: &DeliveryLine, noticed: bool) -> Option<Doubt> {
-        Some(Doubt {
+    fn of(line: &DeliveryLine, noticed: bool) -> Option<Box<Doubt>> {
+        Some(Box::new(Doubt {
             call: line.call?,
             op: line.op,
             operation: line.operation.clone(),
@@ -543,6 +544,6 @@ impl Doubt {
             deadline: line.deadline.unwrap_or(line.at),
             noticed,
             about: line.about.clone(),
-        })
+        }))
     }
 }

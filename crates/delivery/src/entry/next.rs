@@ -113,7 +113,7 @@ impl Entry {
             DeskCall::Note => rules.can.read_notes,
             _ => rules.can.read,
         };
-        self.refused.as_ref().filter(can).filter(|_| !self.look.undone && !rules.dry_run)
+        self.refused.as_deref().filter(can).filter(|_| !self.look.undone && !rules.dry_run)
     }
 
     fn pending(&self, known: &Known, rules: &DeskRules) -> Option<Joined<'_>> {
