@@ -25,7 +25,7 @@ sources() {
   local file parts=$ST/apt/parts codename
   mkdir -p "$parts" "$ST/apt/lists/partial" "$ST/apt/archives/partial"
   for file in /etc/apt/sources.list.d/*.sources; do
-    if grep -qs '^URIs:.*debian' "$file"; then sed 's/^Components:.*/Components: main contrib non-free/' "$file" >"$parts/$(basename "$file")"; fi
+    if grep -qs '^URIs:.*debian' "$file" && grep -q '^Components:.*\bmain\b' "$file"; then sed 's/^Components:.*/Components: main contrib non-free/' "$file" >"$parts/$(basename "$file")"; fi
   done
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
     if grep -qs '^deb .*debian.*\bmain\b' "$file"; then

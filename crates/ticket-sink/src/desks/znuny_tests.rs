@@ -101,7 +101,7 @@ fn recorded_answers_are_understood() {
     assert_eq!((rows.len(), rows[0].ticket.id.as_str()), (1, "4"), "as the create called it");
     assert_eq!((rows[0].key.as_deref(), rows[0].open), (Some(KEY), true));
     assert_eq!(rows[0].priorities, [Priority::P2]);
-    let Outcome::Done(seen) = map.snapshot(capture("13-read.txt"), true) else { panic!() };
+    let Outcome::Done(seen) = map.snapshot(capture("13-read.txt")) else { panic!() };
     assert_eq!((seen.key.as_deref(), seen.open, seen.gone), (Some(KEY), true, false));
     assert_eq!(seen.notes, Vec::<String>::new());
     for name in ["14-note+priority.txt", "16-state-open.txt", "18-close.txt", "20-reopen.txt"] {
@@ -131,7 +131,7 @@ fn recorded_refusals_are_refusals_and_the_rest_is_doubt() {
         }
         assert!(!matches!(Mapping::found(reply.clone()), Outcome::Done(_)), "{name}");
         // Whether it is gone or hidden from us it does not say, so it is not gone.
-        assert!(!matches!(map.snapshot(reply, false), Outcome::Done(_)), "{name}");
+        assert!(!matches!(map.snapshot(reply), Outcome::Done(_)), "{name}");
     }
     for name in ["09-create-bad-json.txt", "22-no-route.txt"] {
         let outcome = map.created(capture(name).unwrap());
@@ -149,7 +149,7 @@ fn hostile_answers_are_no_success() {
     let map = mapping();
     hostile(200, |r| map.created(r));
     hostile(200, |r| map.rows(r));
-    hostile(200, |r| map.snapshot(r, true));
+    hostile(200, |r| map.snapshot(r));
     hostile(200, Mapping::written);
     hostile(200, Mapping::noted);
     for body in ["", "{", "null", "[]", r#"{"TicketID":"4"}"#, r#"{"TicketID":[{}]}"#, r#"{"x":1}"#]
@@ -157,10 +157,13 @@ fn hostile_answers_are_no_success() {
         let outcome = Mapping::found(said(200, body));
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{body}: {outcome:?}");
     }
-    // A ticket without a text has lost what its create had still to do, or its articles are hidden.
     let bare = r#"{"Ticket":[{"TicketID":4,"State":"new","StateType":"new","DynamicField":[]}]}"#;
-    assert!(matches!(map.snapshot(said(200, bare), true), Outcome::Unknown { .. }));
-    assert!(matches!(map.snapshot(said(200, bare), false), Outcome::Done(s) if s.key.is_none()));
+    let Outcome::Done(seen) = map.snapshot(said(200, bare)) else { panic!() };
+    assert_eq!((seen.key, seen.notes), (None, Vec::new()), "a create that broke off");
+    let faulty =
+        r#"{"faultcode":"Server","faultstring":"Dynamic Field AlertKey could not be set"}"#;
+    let outcome = map.created(said(500, faulty));
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "the ticket is there: {outcome:?}");
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn a_ticket_whose_create_broke_off_is_known_by_its_title() {
             r#"{{"Ticket":[{{"TicketID":4,"State":"new","StateType":"new","Title":"{title}",
                "DynamicField":[{{"Name":"AlertKey","Value":{key}}}]}}]}}"#
         );
-        match (map.rows(said(200, &text)), map.snapshot(said(200, &text), false)) {
+        match (map.rows(said(200, &text)), map.snapshot(said(200, &text))) {
             (Outcome::Done(rows), Outcome::Done(seen)) => (rows[0].key.clone(), seen.key),
             other => panic!("{other:?}"),
         }
@@ -219,7 +222,7 @@ proptest! {
     ) {
         let map = mapping();
         let reply = said(200, &value.to_string());
-        let _ = (map.rows(reply.clone()), map.created(reply.clone()), map.snapshot(reply.clone(), true));
+        let _ = (map.rows(reply.clone()), map.created(reply.clone()), map.snapshot(reply.clone()));
         let _ = (Mapping::found(reply.clone()), Mapping::written(reply.clone()), Mapping::noted(reply));
     }
 }
