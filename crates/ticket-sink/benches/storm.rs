@@ -49,6 +49,10 @@ impl Recorder for Disk {
         }
         Ok(1)
     }
+
+    async fn hear(&self, _: &[DeliveryLine]) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 fn main() {
