@@ -20,6 +20,7 @@ pub const DIALECT: Dialect = Dialect {
             commit_delay = "150ms"
             visibility_delay = "150ms"
             retry_max = "300ms"
+            note_every = "0s"
             "#
         )
     },
