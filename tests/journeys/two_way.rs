@@ -59,7 +59,7 @@ impl Desk {
         };
         format!(
             "[[desk]]\nname = \"desk\"\nkind = \"{kind}\"\nurl = \"http://{at}\"\ntoken = \"{token}\"\nqueue = \"{queue}\"\n\
-             visibility_delay = \"500ms\"\npoll = \"{}s\"\nreopen_after = \"{}s\"\n",
+             visibility_delay = \"500ms\"\nnote_every = \"0s\"\npoll = \"{}s\"\nreopen_after = \"{}s\"\n",
             POLL.as_secs(),
             REOPEN_AFTER.as_secs(),
         )

@@ -218,7 +218,10 @@ pub fn shown(detail: &Value, page: &Page) -> String {
     row("goes on in", text(i, "into"), Look::Plain);
     row("was before", text(i, "recurrence_of"), Look::Plain);
     for t in list(i, "tickets") {
-        let mut line = format!("{}: {}", text(t, "desk"), text(t, "reason"));
+        let id = t["ticket"]
+            .as_str()
+            .map_or_else(String::new, |id| format!(" #{}", super::page::clean(id)));
+        let mut line = format!("{}{id}: {}", text(t, "desk"), text(t, "reason"));
         if let Some(url) = t["url"].as_str() {
             let _ = write!(line, " ({})", super::page::clean(url));
         }
