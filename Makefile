@@ -30,6 +30,6 @@ test: ## install the real servers that the tests talk to (says what, asks for ro
 bench: ## measure: throughput of the core and of the journal, start-up, memory, latency
 	CARGO="$(CARGO)" tests/run.sh bench
 
-soak: ## the long counts: fifty cycles of kills, two hundred incidents on each desk in bad weather
+soak: ## the long counts: every failure of every topology, fifty cycles of kills, two hundred incidents on each desk
 	tests/peers/install.sh
 	CARGO="$(CARGO)" tests/run.sh soak

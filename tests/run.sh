@@ -26,6 +26,11 @@ ours() { # everything but the journeys
   if [ -n "$nextest" ]; then $cargo nextest run --locked --workspace -E 'not (package(journeys) and not binary(habits))'
   else $cargo test --locked --no-fail-fast --workspace --lib --bins --tests --exclude journeys && $cargo test --locked --workspace --test habits; fi
 }
+# Every scenario of the core, a day of a thousand targets, a hundred thousand histories of delivery.
+core_soak() {
+  KENTONGAN_SOAK=1 $cargo test --locked --release --no-fail-fast -p correlator -p sim --test topologies --test sequences \
+    --test worlds --test judge --test night --test flap --test loss --test courier -- --nocapture
+}
 stop_peers() {
   local peer
   for peer in rt redmine znuny; do
@@ -52,6 +57,7 @@ all)
 soak)
   build
   failed=
+  core_soak || failed=1
   KENTONGAN_SOAK=1 journeys c_killed_at_random_moments || failed=1
   KENTONGAN_SOAK=1 journeys bad_weather || failed=1
   [ -z "$failed" ] ;;

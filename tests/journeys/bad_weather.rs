@@ -168,9 +168,9 @@ async fn weather(desk: &Desk) {
     for id in ids.keys() {
         let note =
             json!({ "by": "sari", "text": format!("Catatan untuk {id}: teknisi berangkat.") });
-        command(&daemon, id, "note", &note).await;
+        daemon.act(id, "note", &note).await;
         let priority = json!({ "by": "sari", "priority": "P1", "reason": "pimpinan meminta" });
-        command(&daemon, id, "reprioritise", &priority).await;
+        daemon.act(id, "reprioritise", &priority).await;
     }
     kill_and_settle(&mut daemon, desk, &mut dice, many, true, patience).await;
     eprintln!("{:?}: noted, and of another priority", started.elapsed());
@@ -268,21 +268,8 @@ async fn kill_and_settle(
 
 async fn tell_all(daemon: &Daemon, many: usize, state: &str) {
     for n in 1..=many {
-        let event = json!({
-            "kind": "signal", "at": jiff::Timestamp::now().to_string(), "source": "lab", "key": format!("k{n}"),
-            "state": state, "severity": "high", "target": format!("lab/d{n:03}"), "summary": "tidak menjawab",
-        });
-        let (status, body) =
-            daemon.post("/api/v1/intake/events", TOKEN, &event).await.expect("an answer");
-        assert!(status < 300, "{status}: {body}");
+        daemon.signal(TOKEN, &format!("k{n}"), &format!("lab/d{n:03}"), state).await;
     }
-}
-
-async fn command(daemon: &Daemon, id: &str, word: &str, body: &Value) {
-    let path = format!("/api/v1/incidents/{id}/{word}");
-    let (status, answer) =
-        daemon.post(&path, journeys::daemon::API_TOKEN, body).await.expect("an answer");
-    assert_eq!(status, 202, "{path}: {answer}");
 }
 
 fn id_of(incident: &Value) -> String {

@@ -142,7 +142,7 @@ async fn taken_noted_and_given_a_priority(daemon: &Daemon, desk: &Desk, person: 
 
     // Somebody at the console wants another one: theirs stays at the desk, and a note says so.
     let body = json!({ "by": "budi", "priority": "P3", "reason": "sudah ada jalur cadangan" });
-    command(daemon, &id, "reprioritise", &body).await;
+    daemon.act(&id, "reprioritise", &body).await;
     wait::within(WITHIN, "the note about it", async || {
         let shown = desk.shown(ticket)?;
         anyhow::ensure!(shown.text.matches("[kent-op:").count() == 1, "{shown:?}");
@@ -293,18 +293,5 @@ async fn heard(daemon: &Daemon, id: &str) -> Vec<String> {
 }
 
 async fn tell(daemon: &Daemon, device: &str, state: &str) {
-    let event = json!({
-        "kind": "signal", "at": jiff::Timestamp::now().to_string(), "source": "lab", "key": device,
-        "state": state, "severity": "high", "target": format!("lab/{device}"), "summary": "tidak menjawab",
-    });
-    let (status, body) =
-        daemon.post("/api/v1/intake/events", TOKEN, &event).await.expect("an answer");
-    assert!(status < 300, "{status}: {body}");
-}
-
-async fn command(daemon: &Daemon, id: &str, word: &str, body: &Value) {
-    let path = format!("/api/v1/incidents/{id}/{word}");
-    let (status, answer) =
-        daemon.post(&path, journeys::daemon::API_TOKEN, body).await.expect("an answer");
-    assert_eq!(status, 202, "{path}: {answer}");
+    daemon.signal(TOKEN, device, &format!("lab/{device}"), state).await;
 }

@@ -244,6 +244,25 @@ impl Daemon {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
+    /// The source "lab" says that a target of its own fails, or is well again; panics when that is not
+    /// taken.
+    pub async fn signal(&self, token: &str, key: &str, target: &str, state: &str) {
+        let event = serde_json::json!({
+            "kind": "signal", "at": jiff::Timestamp::now().to_string(), "source": "lab", "key": key,
+            "state": state, "severity": "high", "target": target, "summary": "tidak menjawab",
+        });
+        let (status, body) =
+            self.post("/api/v1/intake/events", token, &event).await.expect("an answer");
+        assert!(status < 300, "{status}: {body}");
+    }
+
+    /// A person's word on an incident; panics when it is not taken.
+    pub async fn act(&self, id: &str, word: &str, body: &Value) {
+        let path = format!("/api/v1/incidents/{id}/{word}");
+        let (status, answer) = self.post(&path, API_TOKEN, body).await.expect("an answer");
+        assert_eq!(status, 202, "{path}: {answer}");
+    }
+
     /// The sum of a metric's samples whose labels contain all of these words.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
         let (_, text) = self.get_text("/metrics", "text/plain").await?;

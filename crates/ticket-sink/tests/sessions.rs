@@ -5,9 +5,8 @@
 
 mod fake;
 
-use delivery::{Draft, Outcome};
-use fake::{DIALECTS, Dialect, Fake, Op};
-use model::Priority;
+use delivery::Outcome;
+use fake::{DIALECTS, Dialect, Fake, Op, draft};
 use std::sync::Arc;
 use ticket_sink::{Desk, Desks};
 
@@ -19,18 +18,6 @@ fn open(dialect: &Dialect, fake: &Fake) -> Arc<dyn Desk> {
     let dir = tempfile::tempdir().unwrap();
     let config = toml::from_str(&(dialect.config)(&fake.url)).unwrap();
     Desks::open(&[config], dir.path()).unwrap().all.into_values().next().unwrap()
-}
-
-fn draft() -> Draft {
-    Draft {
-        key: "kent-abc".into(),
-        incident: "k7f3-1".into(),
-        title: "judul".into(),
-        text: "isi\n\n[kent:kent-abc]".into(),
-        priority: Priority::P1,
-        group: None,
-        category: None,
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,9 +5,8 @@
 
 mod fake;
 
-use delivery::{Draft, Outcome};
-use fake::{DIALECTS, Fake};
-use model::Priority;
+use delivery::Outcome;
+use fake::{DIALECTS, Fake, draft};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::path::Path;
 use std::sync::Arc;
@@ -115,18 +114,6 @@ fn open(url: &str, more: &str, dir: &Path) -> Result<Arc<dyn Desk>, String> {
     config.resolve_secrets(dir).map_err(|p| p[0].to_string())?;
     let desks = Desks::open(&[config], dir).map_err(|p| p[0].to_string())?;
     Ok(desks.all.into_values().next().unwrap())
-}
-
-fn draft() -> Draft {
-    Draft {
-        key: "kent-abc".into(),
-        incident: "k7f3-1".into(),
-        title: "judul".into(),
-        text: "isi\n\n[kent:kent-abc]".into(),
-        priority: Priority::P1,
-        group: None,
-        category: None,
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

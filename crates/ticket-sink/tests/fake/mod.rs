@@ -20,6 +20,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use delivery::Draft;
+use model::Priority;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -581,4 +583,17 @@ pub fn odd_config(url: &str) -> String {
         note_text = "body.plain"
         "#
     )
+}
+
+/// A ticket to create.
+pub fn draft() -> Draft {
+    Draft {
+        key: "kent-abc".into(),
+        incident: "k7f3-1".into(),
+        title: "judul".into(),
+        text: "isi\n\n[kent:kent-abc]".into(),
+        priority: Priority::P1,
+        group: None,
+        category: None,
+    }
 }
